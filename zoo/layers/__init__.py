@@ -1,0 +1,33 @@
+"""Keras layers: what a user imports into a model of their own."""
+
+from zoo.layers.attention_cell import AttentionCell
+from zoo.layers.attention_cell_state import AttentionCellState
+from zoo.layers.attention_decoder import AttentionDecoder
+from zoo.layers.attention_mechanism import AttentionMechanism
+from zoo.layers.bahdanau_attention import BahdanauAttention
+from zoo.layers.bidirectional import Bidirectional
+from zoo.layers.lstm import LSTM
+from zoo.layers.lstm_cell import LSTMCell
+from zoo.layers.luong_attention import LuongAttention
+from zoo.layers.recurrent_cell import RecurrentCell
+from zoo.layers.rnn import RNN
+from zoo.layers.simple_rnn import SimpleRNN
+from zoo.layers.simple_rnn_cell import SimpleRNNCell
+from zoo.layers.stacked_rnn_cells import StackedRNNCells
+
+__all__ = [
+    "LSTM",
+    "RNN",
+    "AttentionCell",
+    "AttentionCellState",
+    "AttentionDecoder",
+    "AttentionMechanism",
+    "BahdanauAttention",
+    "Bidirectional",
+    "LSTMCell",
+    "LuongAttention",
+    "RecurrentCell",
+    "SimpleRNN",
+    "SimpleRNNCell",
+    "StackedRNNCells",
+]
