@@ -47,7 +47,7 @@ demo: $(INSTALLED) ## Translate with the shipped model, then train a tiny one
 	@echo "== Training the preset tiny: about two minutes"
 	@$(BIN)/python -m recipes.translate --preset tiny --name tiny
 	@echo "== The model that was just trained: $(SENTENCE)"
-	@$(BIN)/zoo translate runs/tiny "$(SENTENCE)"
+	@$(BIN)/zoo translate runs/tiny/model/1 "$(SENTENCE)"
 
 .PHONY: test
 test: $(INSTALLED) ## Run the tests
@@ -59,9 +59,8 @@ test-slow: $(INSTALLED) ## Run the tests that take minutes as well
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check format and style
-	@$(BIN)/ruff format --check --quiet . || { \
-		$(BIN)/ruff format --check . || true; \
-		echo "Run 'make format'." >&2; exit 1; }
+	@$(BIN)/ruff format --check --quiet . \
+		|| { echo "Run 'make format'." >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
 
 .PHONY: format

@@ -262,7 +262,8 @@ def check_fraction(name, value):
 
 def check_cell(cell):
     """Raises `ValueError` unless a cell can run in a loop of the zoo."""
-    if not callable(getattr(cell, "get_initial_state", None)):
+    given = getattr(cell, "get_initial_state", None)
+    if not callable(given) or isinstance(cell, type):
         raise ValueError(
             "Expected `cell` to have `get_initial_state(batch_size)` and "
             f"`call(inputs, state)`, got {cell!r}. Give a cell such as "

@@ -143,6 +143,7 @@ class RNN(keras.layers.Layer):
             outputs = keras.tree.map_structure(
                 lambda x: ops.flip(x, axis=1), outputs
             )
+        outputs = keras.tree.map_structure(self._cast_output, outputs)
         if self.return_state:
             return (outputs, *keras.tree.flatten(state))
         return outputs
@@ -175,12 +176,21 @@ class RNN(keras.layers.Layer):
             ],
         )
 
+    def _cast_output(self, x):
+        """To the layer's dtype, which need not be the cell's."""
+        if keras.backend.is_float_dtype(
+            keras.backend.standardize_dtype(x.dtype)
+        ):
+            return ops.cast(x, self.compute_dtype)
+        return x
+
     def _last_outputs(self, outputs, state, mask):
         if self.output_is_state:
             return keras.tree.flatten(state)[0]
         if mask is None:
             last = 0 if self.go_backwards else -1
             return keras.tree.map_structure(lambda x: x[:, last], outputs)
+        mask = ops.cast(ops.convert_to_tensor(mask), "bool")
         # the last real step in the order taken; none gives a row of zeros
         steps = ops.arange(ops.shape(mask)[1]) + 1
         if self.go_backwards:

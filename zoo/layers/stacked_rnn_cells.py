@@ -75,8 +75,7 @@ class StackedRNNCells(keras.layers.Layer):
     def get_initial_state(self, batch_size=None):
         """List of the cells' initial states."""
         return [
-            cell.get_initial_state(batch_size=batch_size)
-            for cell in self.cells
+            cell.get_initial_state(batch_size=batch_size) for cell in self.cells
         ]
 
     def call(self, inputs, states, training=False, masks=None):
@@ -84,9 +83,7 @@ class StackedRNNCells(keras.layers.Layer):
         masks = masks or [None] * len(self.cells)
         for cell, state, mask in zip(self.cells, states, masks, strict=True):
             arguments = {} if mask is None else {"masks": mask}
-            inputs, state = cell(
-                inputs, state, training=training, **arguments
-            )
+            inputs, state = cell(inputs, state, training=training, **arguments)
             new_states.append(state)
         return inputs, new_states
 

@@ -1,8 +1,21 @@
 """Pure functions of tensors: the recurrent loop, LSTM, attention."""
 
+from zoo.ops.attention import additive_score
+from zoo.ops.attention import dot_score
+from zoo.ops.attention import hardmax
+from zoo.ops.attention import masked_softmax
 from zoo.ops.lstm import lstm
 from zoo.ops.lstm import lstm_path
 from zoo.ops.lstm import lstm_step
 from zoo.ops.recurrent import unroll
 
-__all__ = ["lstm", "lstm_path", "lstm_step", "unroll"]
+__all__ = [
+    "additive_score",
+    "dot_score",
+    "hardmax",
+    "lstm",
+    "lstm_path",
+    "lstm_step",
+    "masked_softmax",
+    "unroll",
+]

@@ -116,6 +116,9 @@ def lstm_bptt(z, h, c, recurrent_kernel, mask, recurrent_mask, reverse):
             factors = _array_of(through_gates, time)
             tanhs = _array_of(through_tanh, time)
             forgets = _array_of(forget, time)
+            # not the array of the forward pass: a SavedModel that keeps its
+            # gradients can hold on to tensors only
+            reals = None if mask is None else _array_of(mask, time)
             d_outputs = _array_of(d_hs, time)
 
             def step_back(count, d_h, d_c, d_zs):
@@ -126,8 +129,8 @@ def lstm_bptt(z, h, c, recurrent_kernel, mask, recurrent_mask, reverse):
                 d_fed = tf.matmul(d_z, transposed)
                 if recurrent_mask is not None:
                     d_fed = d_fed * recurrent_mask
-                if rows is not None:
-                    d_fed = tf.where(rows.read(t), d_fed, d_h)
+                if reals is not None:
+                    d_fed = tf.where(reals.read(t), d_fed, d_h)
                 d_zs = d_zs.write(t, d_z)
                 return count + 1, d_fed, d_c * forgets.read(t), d_zs
 

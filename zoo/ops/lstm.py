@@ -134,9 +134,10 @@ def lstm(
     default, reason = lstm_path(activation, recurrent_activation)
     path = path or default
     if path not in ("loop", default):
+        expected = " or ".join(map(repr, sorted({"loop", default})))
         raise ValueError(
-            f"Expected `path` to be {' or '.join(sorted({'loop', default}))} "
-            f"({reason}), got {path!r}. See `zoo.ops.lstm_path`."
+            f"Expected `path` to be {expected} ({reason}), got {path!r}. See "
+            "`zoo.ops.lstm_path`."
         )
     # so that not even inf or nan in the padding reaches a gradient
     inputs = zero_padding(inputs, mask)

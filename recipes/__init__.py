@@ -1,0 +1,1 @@
+"""Recipes: one readable file each, `python -m recipes.NAME --preset P`."""

@@ -1,0 +1,260 @@
+"""Translation with attention: 我爱中国 -> I love China.
+
+    python -m recipes.translate --preset zh_en
+
+trains on Tatoeba's Chinese-English sentences, evaluates, draws alignments and
+exports to runs/zh_en. Presets: tiny (2 minutes), zh_en, and zh_en_plain, a
+model of the same size without attention. For sentences of your own, give a
+table (source, tab, target) or two parallel text files for each part:
+
+    python -m recipes.translate --preset tiny --name mine \
+        --train train.tsv --dev dev.de dev.en --test test.tsv
+
+Ctrl-C ends the training; the best model so far is evaluated and exported.
+"""
+
+import dataclasses
+import json
+import pathlib
+import sys
+import time
+
+import keras
+
+import zoo
+from recipes import command_line
+from recipes import translate_report
+from recipes.command_line import field
+from zoo.data.cmn_eng import read_split
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings of a run; the presets are below."""
+
+    name: str = field("zh_en", "the run, and its folder")
+    folder: str = field("runs", "where the folder of the run is made")
+    train: tuple = field((), "one table or two text files (default: cmn-eng)")
+    dev: tuple = field((), "the same for choosing the best epoch")
+    test: tuple = field((), "the same for the figures at the end")
+    source: str = field("zh", "source language, ISO 639-1")
+    target: str = field("en", "target language, ISO 639-1")
+    source_tokens: str = field("auto", "character, word, subword or auto")
+    target_tokens: str = field("auto", "character, word, subword or auto")
+    vocabulary_size: int = field(3000, "subwords or words to keep on a side")
+    min_frequency: int = field(2, "rarer source characters are unknown")
+    simplify: bool = field(True, "read Traditional Chinese as Simplified")
+    max_length: int = field(64, "longest sentence, in tokens, on either side")
+    attention: str = field("bahdanau", "bahdanau, luong or none")
+    input_feeding: bool = field(False, "feed o_{t-1} to step t: twice the time")
+    embedding_dim: int = field(256, "width of the embeddings")
+    encoder_units: int = field(256, "width of the encoder in each direction")
+    encoder_layers: int = field(1, "depth of the encoder")
+    decoder_units: int = field(512, "width of the decoder")
+    dropout: float = field(0.3, "share dropped from layers' outputs")
+    word_dropout: float = field(
+        0.1, "share of words whose embedding is dropped"
+    )
+    recurrent_dropout: float = field(0.2, "share dropped between steps")
+    label_smoothing: float = field(0.1, "probability spread over all tokens")
+    subword_sampling: float = field(0.3, "alpha of Kudo (2018); 0: off")
+    batch_size: int = field(64, "sentence pairs in a batch")
+    epochs: int = field(28, "most epochs to train")
+    patience: int = field(8, "epochs without a better dev BLEU before the end")
+    learning_rate: float = field(1e-3, "peak of Adam's; then cosine to zero")
+    warmup_epochs: float = field(1.0, "epochs until the peak")
+    clip: float = field(1.0, "largest global norm of a gradient")
+    ema: float = field(0.999, "momentum of the average over weights; 0: off")
+    beam_width: int = field(5, "width of the search on the test set")
+    length_penalties: tuple = field((0.6, 1.0, 1.4), "dev chooses one of these")
+    seed: int = field(1, "of weights, order, dropout and subwords")
+    train_first: bool = field(
+        True, "without it: evaluate what is in the folder"
+    )
+
+
+ZH_EN = Config()
+PRESETS = {
+    "tiny": dataclasses.replace(
+        ZH_EN,
+        name="tiny",
+        embedding_dim=128,
+        encoder_units=128,
+        decoder_units=256,
+        vocabulary_size=2000,
+        dropout=0.2,
+        word_dropout=0.0,
+        recurrent_dropout=0.0,
+        subword_sampling=0.0,
+        learning_rate=3e-3,
+        warmup_epochs=0.5,
+        ema=0.99,
+        epochs=4,
+        length_penalties=(1.0,),
+    ),
+    "zh_en": ZH_EN,
+    # as many weights as zh_en: the decoder gets what the attention had
+    "zh_en_plain": dataclasses.replace(
+        ZH_EN, name="zh_en_plain", attention="none", decoder_units=608
+    ),
+}
+
+
+def load_data(config):
+    """The parts train, dev and test, each a tuple of sources and targets."""
+    parts = {}
+    for part in ("train", "dev", "test"):
+        files = getattr(config, part)
+        if len(files) == 1:
+            pairs = zoo.data.read_pairs(files[0])
+        elif files:
+            pairs = zoo.data.read_parallel(*files)
+        elif config.train:
+            sys.exit(f"--train is your own data: give --{part} as well.")
+        else:
+            pairs = [
+                (
+                    getattr(example, config.source),
+                    getattr(example, config.target),
+                )
+                for example in read_split(part)
+            ]
+        parts[part] = tuple(map(list, zip(*pairs, strict=True)))
+    return parts
+
+
+def make_tokenizer(config, kind, texts, **kwargs):
+    """Characters for a language without spaces, subwords for others."""
+    if kind == "auto":
+        text = "".join(texts)
+        kind = "character" if text.count(" ") < len(text) / 20 else "subword"
+    if kind == "character":
+        kwargs["min_frequency"] = config.min_frequency
+    else:
+        kwargs["vocabulary_size"] = config.vocabulary_size
+    return zoo.data.make_tokenizer(kind, texts, **kwargs)
+
+
+def build_model(config, sources, targets):
+    """Tokenizers learnt from the training sentences, and the network."""
+    source_tokenizer = make_tokenizer(
+        config,
+        config.source_tokens,
+        sources,
+        simplify=config.simplify,
+        config_file="source_tokenizer.json",
+    )
+    tokenizer = make_tokenizer(config, config.target_tokens, targets)
+    backbone = zoo.models.Seq2SeqBackbone(
+        source_tokenizer.vocabulary_size(),
+        tokenizer.vocabulary_size(),
+        embedding_dim=config.embedding_dim,
+        encoder_units=config.encoder_units,
+        num_encoder_layers=config.encoder_layers,
+        decoder_units=config.decoder_units,
+        attention=None if config.attention == "none" else config.attention,
+        input_feeding=config.input_feeding,
+        dropout=config.dropout,
+        word_dropout=config.word_dropout,
+        recurrent_dropout=config.recurrent_dropout,
+    )
+    preprocessor = zoo.models.Seq2SeqPreprocessor(
+        source_tokenizer, tokenizer, 2 * config.max_length, config.max_length
+    )
+    return zoo.models.Seq2Seq(
+        backbone, preprocessor, beam_width=config.beam_width
+    )
+
+
+def train(config, model, parts, folder):
+    """Fits the model; the best epoch's weights go to best.weights.h5."""
+
+    def batches(part, **kwargs):
+        return zoo.data.translation_dataset(
+            parts[part],
+            model.preprocessor.source_tokenizer,
+            model.preprocessor.tokenizer,
+            batch_size=config.batch_size,
+            max_source_length=config.max_length,
+            max_target_length=config.max_length,
+            seed=config.seed,
+            **kwargs,
+        )
+
+    sampling = config.subword_sampling
+    if not hasattr(model.preprocessor.tokenizer, "scores"):
+        sampling = 0.0
+    data = batches(
+        "train", shuffle=True, repeat=True, subword_sampling=sampling
+    )
+    steps = data.steps_per_epoch
+    warmup = int(config.warmup_epochs * steps)
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0,
+        config.epochs * steps - warmup,
+        warmup_target=config.learning_rate,
+        warmup_steps=warmup,
+    )
+    model.compile(
+        optimizer=keras.optimizers.Adam(
+            rate,
+            global_clipnorm=config.clip,
+            use_ema=config.ema > 0,
+            ema_momentum=config.ema or 0.99,
+        ),
+        loss=zoo.training.TokenCrossentropy(config.label_smoothing),
+        jit_compile=False,
+    )
+    callbacks = [
+        zoo.training.BestBleu(
+            *parts["dev"], folder / "best.weights.h5", config.patience
+        ),
+        keras.callbacks.CSVLogger(folder / "history.csv"),
+        keras.callbacks.TensorBoard(folder / "logs", write_graph=False),
+        keras.callbacks.TerminateOnNaN(),
+    ]
+    if config.ema:
+        callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
+    try:
+        model.fit(
+            data,
+            epochs=config.epochs,
+            steps_per_epoch=steps,
+            validation_data=batches("dev"),
+            callbacks=callbacks,
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
+    except KeyboardInterrupt:
+        print("\nInterrupted: going on with the best epoch so far.")
+
+
+def main(config):
+    """Runs the recipe; returns its figures."""
+    started = time.time()
+    folder = pathlib.Path(config.folder, config.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(config.seed)
+    parts = load_data(config)
+    model = build_model(config, *parts["train"])
+    print(
+        f"{config.name}: {model.count_params():,} weights, "
+        f"{len(parts['train'][0]):,} training pairs"
+    )
+    if config.train_first:
+        text = json.dumps(dataclasses.asdict(config), indent=2)
+        (folder / "config.json").write_text(text, encoding="utf-8")
+        train(config, model, parts, folder)
+        minutes = round((time.time() - started) / 60, 1)
+        (folder / "training.json").write_text(json.dumps({"minutes": minutes}))
+    checkpoint = folder / "best.weights.h5"
+    if not checkpoint.exists():
+        sys.exit(
+            f"No epoch was finished: {checkpoint} is missing. If the loss was "
+            "NaN, lower --learning_rate or --clip."
+        )
+    model.load_weights(checkpoint)
+    return translate_report.finish(config, model, parts, folder, started)
+
+
+if __name__ == "__main__":
+    main(command_line.parse(Config, PRESETS, __doc__))

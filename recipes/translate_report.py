@@ -1,0 +1,221 @@
+"""What `recipes.translate` leaves behind: figures, pictures, models."""
+
+import csv
+import json
+import os
+import pathlib
+import platform
+import shlex
+import sys
+import time
+
+import keras
+import sacrebleu
+import tensorflow as tf
+
+import zoo
+
+# Translated and drawn for every model of this language pair.
+FAMILIAR = {("zh", "en"): ["我爱中国", "他在等你", "我喜欢读书。"]}
+DATA = (
+    "The sentence pairs are those of `cmn_eng` in this package: Tatoeba's "
+    "Chinese-English sentences of 2026-02-13 by way of manythings.org/anki, "
+    "28,528 for training, 1,500 for choosing (dev) and 2,000 for the figures "
+    "(test); no sentence of a part, nor a translation of it, occurs in "
+    "another. Licence: CC-BY 2.0 FR."
+)
+ATTRIBUTION = (
+    "tatoeba.org and manythings.org/anki; the author of each sentence is "
+    "named in the column `attribution` of the corpus."
+)
+
+
+def finish(config, model, parts, folder, started):
+    """Evaluates, draws, exports and reports.
+
+    Args:
+        config: The recipe's configuration.
+        model: The trained `zoo.models.Seq2Seq`.
+        parts: Dictionary of `dev` and `test`, pairs of lists.
+        folder: Folder of the run.
+        started: `time.time()` at the start of the run.
+
+    Returns:
+        Dictionary of the figures.
+    """
+    print("Choosing the length penalty on the dev set ...")
+    penalties = {}
+    for penalty in config.length_penalties:
+        bleu, _ = evaluate(config, model, parts["dev"], length_penalty=penalty)
+        penalties[penalty] = bleu.score
+        print(f"  {penalty}: dev BLEU {bleu.score:.2f}")
+    model.length_penalty = max(penalties, key=penalties.get)
+    print("Translating the test set ...")
+    greedy, _ = evaluate(config, model, parts["test"], beam_width=1)
+    bleu, hypotheses = evaluate(config, model, parts["test"])
+    chrf = sacrebleu.CHRF()
+    chrf_score = chrf.corpus_score(hypotheses, [parts["test"][1]])
+    figures = {
+        f"test BLEU, beam {config.beam_width}": round(bleu.score, 2),
+        "test BLEU, greedy": round(greedy.score, 2),
+        "test chrF2": round(chrf_score.score, 2),
+        f"dev BLEU, beam {config.beam_width}": round(
+            penalties[model.length_penalty], 2
+        ),
+        "sentences in test": len(hypotheses),
+        "BLEU signature": bleu_metric(config)[1],
+        "chrF signature": str(chrf.get_signature()),
+    }
+    write_atomically(
+        folder / "test_translations.txt", "".join(f"{x}\n" for x in hypotheses)
+    )
+    samples = draw(config, model, parts["test"][0], folder / "plots")
+    training = training_facts(config, model, parts, folder)
+    write_models(config, model, figures, samples, training, folder / "model")
+    training["whole run, minutes"] = round((time.time() - started) / 60, 1)
+    report = render(config, figures, training, samples, parts, hypotheses)
+    write_atomically(folder / "report.md", report)
+    print(f"\n{report}\nReport, plots and model are in {folder}.")
+    return figures
+
+
+def bleu_metric(config):
+    """The BLEU of the target language, and its signature."""
+    metric = sacrebleu.BLEU(tokenize="zh" if config.target == "zh" else "13a")
+    metric.corpus_score(["x"], [["x"]])  # the signature counts references
+    return metric, str(metric.get_signature())
+
+
+def evaluate(config, model, pairs, **kwargs):
+    """BLEU of a part, and the translations."""
+    sources, references = pairs
+    hypotheses = model.translate(sources, batch_size=64, **kwargs)
+    metric, _ = bleu_metric(config)
+    return metric.corpus_score(hypotheses, [references]), hypotheses
+
+
+def draw(config, model, sources, folder):
+    """Translates and draws some sentences; returns source and translation."""
+    familiar = FAMILIAR.get((config.source, config.target), [])
+    sources = familiar + sources[: len(sources) : max(1, len(sources) // 5)][:5]
+    samples = []
+    for number, (source, found) in enumerate(
+        zip(
+            sources,
+            model.translate(sources, return_alignments=True),
+            strict=True,
+        )
+    ):
+        samples.append((source, found.text))
+        if found.alignments is not None and len(found.target_tokens):
+            zoo.plots.alignments(
+                found.alignments,
+                found.source_tokens,
+                found.target_tokens,
+                path=folder / f"alignments_{number}.png",
+            )
+    return samples
+
+
+def training_facts(config, model, parts, folder):
+    """Facts about the training for report and card."""
+    with open(folder / "history.csv", encoding="utf-8") as file:
+        epochs = list(csv.DictReader(file))
+    best = max(epochs, key=lambda row: float(row["dev_bleu"]))
+    minutes = json.loads((folder / "training.json").read_text())["minutes"]
+    return {
+        "weights": f"{model.count_params():,}",
+        "training pairs": f"{len(parts['train'][0]):,}",
+        "epochs": len(epochs),
+        "best epoch (greedy dev BLEU)": (
+            f"{int(best['epoch']) + 1} ({float(best['dev_bleu']):.2f})"
+        ),
+        "training, minutes": minutes,
+        "length penalty, chosen on dev": model.length_penalty,
+        "seed": config.seed,
+        "hardware": f"{os.cpu_count()} cores, {processor()}, no GPU"
+        if not tf.config.list_physical_devices("GPU")
+        else f"{os.cpu_count()} cores, {processor()}, GPU",
+        "software": f"Python {platform.python_version()}, TensorFlow "
+        f"{tf.__version__}, Keras {keras.__version__}",
+    }
+
+
+def processor():
+    """The processor's name, as far as the system tells it."""
+    info = pathlib.Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def write_models(config, model, figures, samples, training, folder):
+    """Writes model card, SavedModel and preset."""
+    zoo.export(model, folder / "1")
+    model.save_to_preset(str(folder / "preset"))
+    zoo.saving.half_precision_preset(folder / "preset")
+    shipped = not config.train
+    zoo.saving.write_model_card(
+        folder,
+        {
+            "name": config.name,
+            "summary": f"Translates {config.source} to {config.target}: LSTM "
+            "encoder-decoder, "
+            + (
+                "without attention."
+                if config.attention == "none"
+                else f"{config.attention.capitalize()} attention."
+            ),
+            "languages": (config.source, config.target),
+            "license": "CC-BY-2.0" if shipped else "unknown",
+            "data": DATA if shipped else f"Files {', '.join(config.train)}.",
+            "attribution": ATTRIBUTION if shipped else "unknown",
+            "figures": figures,
+            "training": training,
+            "command": command(),
+            "examples": samples,
+            "limits": [
+                "Knows short everyday sentences; longer or formal text comes "
+                "out badly.",
+                "Invents names and numbers it has not seen, and can drop or "
+                "repeat parts of a sentence.",
+                f"Reads at most {model.preprocessor.encoder_sequence_length} "
+                "tokens and cuts off the rest.",
+            ],
+            "beam_width": model.beam_width,
+            "length_penalty": model.length_penalty,
+        },
+    )
+
+
+def command():
+    """The command line of this run, without the flag to evaluate only."""
+    arguments = [x for x in sys.argv[1:] if x != "--no-train_first"]
+    return shlex.join(["python", "-m", "recipes.translate", *arguments])
+
+
+def render(config, figures, training, samples, parts, hypotheses):
+    """The report as Markdown."""
+    step = max(1, len(hypotheses) // 10)
+    lines = [f"# {config.name}", "", f"`{command()}`", "", "## Figures", ""]
+    lines += [f"- {name}: {value}" for name, value in figures.items()]
+    lines += ["", "## Training", ""]
+    lines += [f"- {name}: {value}" for name, value in training.items()]
+    lines += ["", "## Translations", ""]
+    lines += [f"- {source} → {text}" for source, text in samples]
+    lines += ["", "## From the test set: source, reference, translation", ""]
+    for i in list(range(0, len(hypotheses), step))[:10]:
+        sources, references = parts["test"]
+        lines += [f"- {sources[i]}", f"  - {references[i]}"]
+        lines += [f"  - {hypotheses[i]}"]
+    lines += ["", "Alignments are drawn in `plots/`.", ""]
+    return "\n".join(lines)
+
+
+def write_atomically(path, text):
+    """Writes a text file that is there complete or not at all."""
+    partial = path.with_name(f".{path.name}.part")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)

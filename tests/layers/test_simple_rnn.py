@@ -1,0 +1,124 @@
+"""Tests of SimpleRNN and its cell: equations, Keras, the book."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from zoo.layers import SimpleRNN
+from zoo.layers import SimpleRNNCell
+
+BATCH, TIME, FEATURES, UNITS = 2, 3, 4, 5
+
+
+def draw(*shape):
+    return np.random.default_rng(shape).normal(size=shape).astype("float32")
+
+
+def randomize(layer):
+    layer.set_weights([draw(*x.shape) / 2 for x in layer.get_weights()])
+    return layer
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_cell_follows_its_equation(use_bias):
+    cell = SimpleRNNCell(UNITS, use_bias=use_bias)
+    cell.build((BATCH, FEATURES))
+    randomize(cell)
+    x, h = draw(BATCH, FEATURES), draw(BATCH, UNITS)
+    output, (state,) = cell(x, [h])
+    z = x @ cell.kernel.numpy() + h @ cell.recurrent_kernel.numpy()
+    z += cell.bias.numpy() if use_bias else 0
+    np.testing.assert_allclose(output, np.tanh(z), atol=1e-6)
+    np.testing.assert_array_equal(output, state)
+
+
+def test_cell_computes_the_states_of_the_book(oracle):
+    arrays = oracle("g8_book")
+    layer = SimpleRNN(2, return_sequences=True, dtype="float64")
+    layer.build((1, 2, 1))
+    layer.set_weights(
+        [arrays["rnn_w_input"][None], arrays["rnn_w_state"], arrays["rnn_b"]]
+    )
+    states = layer(arrays["rnn_x"][None, :, None])
+    np.testing.assert_allclose(states[0], arrays["rnn_state"], atol=1e-8)
+    outputs = states[0] @ arrays["rnn_w_output"] + arrays["rnn_b_output"]
+    np.testing.assert_allclose(outputs[:, 0], arrays["rnn_out"], atol=1e-8)
+
+
+@pytest.mark.parametrize("direction", ["", "_back"])
+@pytest.mark.parametrize("mask", ["none", "rp", "gap"])
+def test_states_and_gradients_are_those_of_tf_keras(oracle, mask, direction):
+    arrays = oracle(f"g5_simple_{mask}{direction}")
+    backwards = bool(arrays["go_backwards"])
+    x, h0 = tf.constant(arrays["x"]), tf.constant(arrays["h0"])
+    mask = arrays.get("mask", np.ones(x.shape[:2], bool))
+    read = mask[:, ::-1] if backwards else mask
+    layer = SimpleRNN(
+        UNITS, return_sequences=True, return_state=True, go_backwards=backwards
+    )
+    layer.build(x.shape)
+    names = ("kernel", "recurrent_kernel", "bias")
+    layer.set_weights([arrays[name] for name in names])
+    # Keras repeats outputs at masked steps: their cotangents belong to the
+    # step repeated.
+    folded = np.zeros_like(arrays["ct_outputs"])
+    for row in range(len(x)):
+        last = None
+        for t in range(x.shape[1]):
+            last = t if read[row, t] else last
+            if last is not None:
+                folded[row, last] += arrays["ct_outputs"][row, t]
+    weights = [weight.value for weight in layer.trainable_weights]
+    with tf.GradientTape() as tape:
+        tape.watch([x, h0])
+        outputs, h = layer(x, initial_state=[h0], mask=mask)
+        loss = tf.reduce_sum(outputs * folded)
+        loss += tf.reduce_sum(h * arrays["ct_h"])
+    expected = np.where(read[..., None], arrays["outputs"], 0)
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
+    np.testing.assert_allclose(h, arrays["h"], atol=1e-5)
+    gradients = tape.gradient(loss, [x, h0, *weights])
+    for gradient, name in zip(gradients, ("x", "h0", *names), strict=True):
+        np.testing.assert_allclose(
+            gradient, arrays[f"grad_{name}"], atol=1e-4, err_msg=name
+        )
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_weights_move_to_keras_and_back(activation, use_bias):
+    arguments = {"activation": activation, "use_bias": use_bias}
+    ours = SimpleRNN(UNITS, return_sequences=True, **arguments)
+    theirs = keras.layers.SimpleRNN(UNITS, return_sequences=True, **arguments)
+    x = draw(BATCH, TIME, FEATURES)
+    ours.build(x.shape)
+    theirs.build(x.shape)
+    randomize(ours)
+    theirs.set_weights(ours.get_weights())
+    np.testing.assert_allclose(ours(x), theirs(x), atol=1e-6)
+    theirs.set_weights([-weight for weight in theirs.get_weights()])
+    ours.set_weights(theirs.get_weights())
+    np.testing.assert_allclose(ours(x), theirs(x), atol=1e-6)
+
+
+def test_xla_and_graph_give_what_eager_gives():
+    layer = SimpleRNN(UNITS, return_sequences=True, return_state=True)
+    x, mask = (
+        draw(BATCH, TIME, FEATURES),
+        np.array([[1, 0, 1], [0, 0, 0]], bool),
+    )
+    expected = layer(x, mask=mask)
+    for jit_compile in (False, True):
+        function = tf.function(
+            lambda x, mask: layer(x, mask=mask), jit_compile=jit_compile
+        )
+        for given, value in zip(function(x, mask), expected, strict=True):
+            np.testing.assert_allclose(given, value, atol=1e-6)
+
+
+def test_new_recurrent_kernel_is_orthogonal():
+    layer = SimpleRNN(UNITS)
+    layer.build((BATCH, TIME, FEATURES))
+    kernel = layer.cell.recurrent_kernel.numpy()
+    np.testing.assert_allclose(kernel @ kernel.T, np.eye(UNITS), atol=1e-6)

@@ -1,0 +1,20 @@
+"""Corpora, text <-> ids inside the TensorFlow graph, `tf.data` batching."""
+
+from zoo._lazy import attach
+
+# Loaded on first use: the tokenizers need keras_hub, which takes seconds.
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    names={
+        "CharacterTokenizer": "zoo.data.character_tokenizer",
+        "Normalizer": "zoo.data.normalization",
+        "SubwordTokenizer": "zoo.data.subword_tokenizer",
+        "Tokenizer": "zoo.data.tokenizer",
+        "Translation": "zoo.data.translation",
+        "WordTokenizer": "zoo.data.word_tokenizer",
+        "make_tokenizer": "zoo.data.make_tokenizer",
+        "read_pairs": "zoo.data.readers",
+        "read_parallel": "zoo.data.readers",
+        "translation_dataset": "zoo.data.batching",
+    },
+)

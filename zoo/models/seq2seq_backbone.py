@@ -1,0 +1,405 @@
+"""The network of an encoder-decoder with or without attention."""
+
+from typing import Any
+from typing import NamedTuple
+
+import keras
+import keras_hub
+from keras import ops
+
+from zoo.layers import LSTM
+from zoo.layers import RNN
+from zoo.layers import AttentionCell
+from zoo.layers import AttentionDecoder
+from zoo.layers import Bidirectional
+from zoo.layers import LSTMCell
+from zoo.layers import StackedRNNCells
+from zoo.models.make_attention import make_attention
+
+BRIDGES = ("dense", "copy", "zero")
+
+
+class Encoded(NamedTuple):
+    """A source that has been read.
+
+    Attributes:
+        memory: Encoder outputs, `(batch_size, source_length, depth)`.
+        mask: Boolean, `(batch_size, source_length)`, true at real tokens.
+        keys: What the attention made of the memory, `None` without attention.
+        state: The decoder's first state; leaves have the batch axis first.
+    """
+
+    memory: Any
+    mask: Any
+    keys: Any
+    state: Any
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class Seq2SeqBackbone(keras_hub.models.Backbone):
+    """Encoder-decoder of LSTMs, with or without attention.
+
+    ```
+    m_1 .. m_S  = encoder(x_1 .. x_S)                  the memory
+    s_0         = bridge(last encoder state)
+    h_t, s_t    = decoder(y_{t-1}, s_{t-1}[, o_{t-1}])
+    c_t         = attention(h_t, m)
+    o_t         = tanh([h_t; c_t] W)
+    ```
+
+    Without attention `o_t = tanh(h_t W)`, so that all that the decoder knows
+    of the source is `s_0` (Sutskever, Vinyals & Le, "Sequence to Sequence
+    Learning with Neural Networks", 2014). With attention it looks at every
+    encoder output at every step (Bahdanau, Cho & Bengio, "Neural Machine
+    Translation by Jointly Learning to Align and Translate", 2015), here in
+    the data path of Luong, Pham & Manning, "Effective Approaches to
+    Attention-based Neural Machine Translation" (2015): the query is the new
+    decoder state, and `o_t`, eq. 5, goes to the softmax and, with input
+    feeding, into the next step.
+
+    Args:
+        source_vocabulary_size: Number of source token ids.
+        target_vocabulary_size: Number of target token ids.
+        embedding_dim: Width of the embeddings and of `o_t`.
+        encoder_units: Width of an encoder layer in each direction.
+        decoder_units: Width of a decoder layer.
+        num_encoder_layers: Number of encoder layers.
+        num_decoder_layers: Number of decoder layers.
+        bidirectional: Whether the encoder reads in both directions.
+        attention: `None`, `"bahdanau"`, `"luong"` (score "general"), or an
+            attention layer of the zoo.
+        input_feeding: Whether `o_{t-1}` enters step t. Without it the decoder
+            runs all steps at once and trains faster.
+        bridge: How the encoder's last state becomes the decoder's first:
+            `"dense"`, a learnt layer, tanh for h; `"copy"`, unchanged, for
+            which the widths must agree; `"zero"`, not at all, so that only
+            attention carries the source.
+        tie_embeddings: Whether the softmax shares the target embedding (Press
+            & Wolf, "Using the Output Embedding to Improve Language Models",
+            2017).
+        dropout: Fraction dropped from embeddings, between encoder layers,
+            from the memory and from `o_t` before the softmax.
+        word_dropout: Fraction of the tokens on either side whose embedding is
+            dropped as a whole in training.
+        recurrent_dropout: Fraction dropped from the recurrent connections,
+            one mask a sequence.
+        dtype: Dtype or dtype policy of all layers.
+        **kwargs: Further arguments of `keras_hub.models.Backbone`.
+
+    Call arguments:
+        inputs: Dictionary of `encoder_token_ids` and `decoder_token_ids`,
+            integer tensors of shape `(batch_size, source_length)` and
+            `(batch_size, target_length)`, and of `encoder_padding_mask` and
+            `decoder_padding_mask` of the same shapes, true at real tokens.
+
+    Returns:
+        Dictionary of `encoder_sequence_output`, the memory,
+        `decoder_sequence_output`, all `o_t`, of shape `(batch_size,
+        target_length, embedding_dim)`, and, with attention, `alignments` of
+        shape `(batch_size, target_length, source_length)`.
+
+    Raises:
+        ValueError: If `attention` or `bridge` is unknown, or if widths do not
+            fit.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from zoo.models import Seq2SeqBackbone
+    >>> backbone = Seq2SeqBackbone(
+    ...     source_vocabulary_size=20, target_vocabulary_size=30,
+    ...     embedding_dim=8, encoder_units=5, decoder_units=6)
+    >>> outputs = backbone({
+    ...     "encoder_token_ids": np.ones((2, 4), "int32"),
+    ...     "encoder_padding_mask": np.ones((2, 4), "bool"),
+    ...     "decoder_token_ids": np.ones((2, 3), "int32"),
+    ...     "decoder_padding_mask": np.ones((2, 3), "bool")})
+    >>> tuple(outputs["alignments"].shape)
+    (2, 3, 4)
+    """
+
+    def __init__(
+        self,
+        source_vocabulary_size,
+        target_vocabulary_size,
+        embedding_dim=256,
+        encoder_units=256,
+        decoder_units=512,
+        num_encoder_layers=1,
+        num_decoder_layers=1,
+        bidirectional=True,
+        attention="bahdanau",
+        input_feeding=True,
+        bridge="dense",
+        tie_embeddings=True,
+        dropout=0.0,
+        word_dropout=0.0,
+        recurrent_dropout=0.0,
+        dtype=None,
+        **kwargs,
+    ):
+        directions = 2 if bidirectional else 1
+        if bridge not in BRIDGES:
+            raise ValueError(
+                f"Expected `bridge` to be one of {BRIDGES}, got {bridge!r}."
+            )
+        if bridge == "copy" and directions * encoder_units != decoder_units:
+            raise ValueError(
+                "Expected the decoder to be as wide as the encoder's state "
+                f"with bridge='copy', got {decoder_units} decoder units and "
+                f"{directions} * {encoder_units} encoder units. Take "
+                "bridge='dense', or change the widths."
+            )
+
+        # === Layers ===
+        self.source_embedding = keras.layers.Embedding(
+            source_vocabulary_size,
+            embedding_dim,
+            dtype=dtype,
+            name="source_embedding",
+        )
+        self.token_embedding = keras.layers.ReversibleEmbedding(
+            target_vocabulary_size,
+            embedding_dim,
+            tie_weights=tie_embeddings,
+            dtype=dtype,
+            name="token_embedding",
+        )
+        # the decoder's outputs come with a mask, which logits have no use for
+        self.token_embedding.supports_masking = True
+        self.drop = keras.layers.Dropout(dropout, dtype=dtype, name="drop")
+        self.drop_words = keras.layers.Dropout(
+            word_dropout,
+            noise_shape=(None, None, 1),
+            dtype=dtype,
+            name="drop_words",
+        )
+        self.encoder_layers = []
+        for i in range(num_encoder_layers):
+            layer = LSTM(
+                encoder_units,
+                return_sequences=True,
+                return_state=True,
+                recurrent_dropout=recurrent_dropout,
+                dtype=dtype,
+                name=f"encoder_layer_{i}",
+            )
+            if bidirectional:
+                layer = Bidirectional(
+                    layer, dtype=dtype, name=f"bidirectional_{i}"
+                )
+            self.encoder_layers.append(layer)
+        self.bridge_layers = []
+        if bridge == "dense":
+            for i in range(num_decoder_layers):
+                for state, activation in (("h", "tanh"), ("c", None)):
+                    self.bridge_layers.append(
+                        keras.layers.Dense(
+                            decoder_units,
+                            activation=activation,
+                            dtype=dtype,
+                            name=f"bridge_{i}_{state}",
+                        )
+                    )
+        cells = [
+            LSTMCell(
+                decoder_units,
+                dropout=dropout if i else 0.0,
+                recurrent_dropout=recurrent_dropout,
+                dtype=dtype,
+                name=f"decoder_cell_{i}",
+            )
+            for i in range(num_decoder_layers)
+        ]
+        cell = cells[0]
+        if num_decoder_layers > 1:
+            cell = StackedRNNCells(cells, dtype=dtype, name="decoder_cells")
+        if attention is None:
+            self.decoder = RNN(
+                cell,
+                return_sequences=True,
+                return_state=True,
+                dtype=dtype,
+                name="decoder",
+            )
+            self.output_layer = keras.layers.Dense(
+                embedding_dim,
+                activation="tanh",
+                use_bias=False,
+                dtype=dtype,
+                name="output",
+            )
+        else:
+            self.decoder = AttentionDecoder(
+                AttentionCell(
+                    cell,
+                    make_attention(attention, decoder_units, dtype),
+                    attention_units=embedding_dim,
+                    attention_activation="tanh",
+                    input_feeding=input_feeding,
+                    dtype=dtype,
+                    name="attention_cell",
+                ),
+                dtype=dtype,
+                name="decoder",
+            )
+            self.output_layer = None
+
+        # === Config ===
+        self.source_vocabulary_size = source_vocabulary_size
+        self.target_vocabulary_size = target_vocabulary_size
+        self.embedding_dim = embedding_dim
+        self.encoder_units = encoder_units
+        self.decoder_units = decoder_units
+        self.num_encoder_layers = num_encoder_layers
+        self.num_decoder_layers = num_decoder_layers
+        self.bidirectional = bidirectional
+        self.attention = attention
+        self.input_feeding = input_feeding
+        self.bridge = bridge
+        self.tie_embeddings = tie_embeddings
+        self.dropout = dropout
+        self.word_dropout = word_dropout
+        self.recurrent_dropout = recurrent_dropout
+
+        # === Functional model ===
+        inputs = {
+            f"{side}_{name}": keras.Input(
+                (None,), dtype=kind, name=f"{side}_{name}"
+            )
+            for side in ("encoder", "decoder")
+            for name, kind in (("token_ids", "int32"), ("padding_mask", "bool"))
+        }
+        memory, states = self._read(
+            inputs["encoder_token_ids"], inputs["encoder_padding_mask"]
+        )
+        embedded = self._embed(
+            self.token_embedding, inputs["decoder_token_ids"]
+        )
+        outputs = {"encoder_sequence_output": memory}
+        mask = inputs["decoder_padding_mask"]
+        if attention is None:
+            hidden, *_ = self.decoder(embedded, initial_state=states, mask=mask)
+            hidden = self.output_layer(hidden)
+        else:
+            hidden, outputs["alignments"], _ = self.decoder(
+                embedded,
+                memory,
+                memory_mask=inputs["encoder_padding_mask"],
+                initial_state=states,
+                mask=mask,
+            )
+        outputs["decoder_sequence_output"] = self.drop(hidden)
+        super().__init__(inputs=inputs, outputs=outputs, dtype=dtype, **kwargs)
+
+    def _embed(self, embedding, token_ids, training=None):
+        x = self.drop_words(embedding(token_ids), training=training)
+        return self.drop(x, training=training)
+
+    def _read(self, token_ids, mask, training=None):
+        """Encodes a source: the memory and the decoder's first state."""
+        x = self._embed(self.source_embedding, token_ids, training)
+        layers_states = []
+        for layer in self.encoder_layers:
+            x, *states = layer(x, mask=mask, training=training)
+            x = self.drop(x, training=training)
+            layers_states.append(states)
+        return x, self._bridge(x, layers_states)
+
+    def _bridge(self, memory, layers_states):
+        """The decoder's first state from the encoder layers' last states."""
+        result = []
+        for i in range(self.num_decoder_layers):
+            states = layers_states[min(i, len(layers_states) - 1)]
+            if self.bridge == "zero":
+                zeros = ops.zeros_like(memory[:, 0, :1])
+                zeros = ops.repeat(zeros, self.decoder_units, axis=-1)
+                result.append([zeros, zeros])
+                continue
+            h, c = states[::2], states[1::2]
+            state = [
+                ops.concatenate(x, axis=-1) if len(x) > 1 else x[0]
+                for x in (h, c)
+            ]
+            if self.bridge == "dense":
+                layers = self.bridge_layers[2 * i : 2 * i + 2]
+                state = [
+                    layer(x) for layer, x in zip(layers, state, strict=True)
+                ]
+            result.append(state)
+        return result if self.num_decoder_layers > 1 else result[0]
+
+    def encode(self, token_ids, mask):
+        """Reads a source for step by step decoding.
+
+        Args:
+            token_ids: Integers, `(batch_size, source_length)`.
+            mask: Boolean of the same shape, true at real tokens.
+
+        Returns:
+            An `Encoded`.
+        """
+        mask = ops.cast(mask, "bool")
+        memory, state = self._read(token_ids, mask, training=False)
+        if self.attention is None:
+            return Encoded(memory, mask, None, state)
+        state = self.decoder.get_initial_state(
+            ops.shape(memory)[0], memory, initial_state=state
+        )
+        return Encoded(memory, mask, self.decoder.project(memory), state)
+
+    def decode_step(self, token_ids, state, encoded):
+        """Runs the decoder for one step.
+
+        Args:
+            token_ids: The tokens before this step, integers of shape
+                `(rows,)`. There may be several rows for each source, one
+                after the other, as in beam search; they share its memory.
+            state: State with `rows` rows, at first that of `encoded`.
+            encoded: What `encode` returned.
+
+        Returns:
+            Tuple of `o_t`, `(rows, embedding_dim)`, the alignments, `(rows,
+            source_length)` or `None` without attention, and the new state.
+        """
+        embedded = self.token_embedding(token_ids)
+        if self.attention is None:
+            hidden, state = self.decoder.cell(embedded, state)
+            return self.output_layer(hidden), None, state
+        (hidden, alignments), state = self.decoder.step(
+            embedded, state, encoded.memory, encoded.keys, encoded.mask
+        )
+        return hidden, alignments, state
+
+    def get_config(self):
+        config = super().get_config()
+        attention = self.attention
+        if isinstance(attention, keras.layers.Layer):
+            attention = keras.saving.serialize_keras_object(attention)
+        config.update(
+            source_vocabulary_size=self.source_vocabulary_size,
+            target_vocabulary_size=self.target_vocabulary_size,
+            embedding_dim=self.embedding_dim,
+            encoder_units=self.encoder_units,
+            decoder_units=self.decoder_units,
+            num_encoder_layers=self.num_encoder_layers,
+            num_decoder_layers=self.num_decoder_layers,
+            bidirectional=self.bidirectional,
+            attention=attention,
+            input_feeding=self.input_feeding,
+            bridge=self.bridge,
+            tie_embeddings=self.tie_embeddings,
+            dropout=self.dropout,
+            word_dropout=self.word_dropout,
+            recurrent_dropout=self.recurrent_dropout,
+        )
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        if isinstance(config.get("attention"), dict):
+            config["attention"] = keras.saving.deserialize_keras_object(
+                config["attention"]
+            )
+        return super().from_config(config)

@@ -1,0 +1,42 @@
+"""Models of the zoo, by name or path."""
+
+from zoo.saving.catalog import find_model
+
+
+def load(name_or_path):
+    """Loads a model: `zoo.load("zh_en").translate(["我爱中国"])`.
+
+    Args:
+        name_or_path: string or path: a name in `zoo list`, the folder of a
+            model, a SavedModel or a preset; see `zoo.saving.find_model`.
+
+    Returns:
+        If the model has a preset, a `zoo.models.Seq2Seq`, which can be
+        trained further, searched with any width and exported. Otherwise a
+        `zoo.saving.SavedTranslator`, which can what its SavedModel can. Both
+        have `translate`.
+
+    Raises:
+        FileNotFoundError: If there is no such model; the message says where
+            was looked and what is there.
+
+    Example:
+
+    ```python
+    model = zoo.load("zh_en")
+    model.translate(["我爱中国", "他在等你"])
+    model.translate(["他在等你"], beam_width=10, num_results=3)
+    ```
+    """
+    model = find_model(name_or_path)
+    if model.preset is not None:
+        # Keras must know the tokenizers before it meets them in a preset.
+        from zoo.data import CharacterTokenizer  # noqa: F401
+        from zoo.data import SubwordTokenizer  # noqa: F401
+        from zoo.data import WordTokenizer  # noqa: F401
+        from zoo.models import Seq2Seq
+
+        return Seq2Seq.from_preset(str(model.preset))
+    from zoo.saving.saved_translator import SavedTranslator
+
+    return SavedTranslator(model.saved_model)
