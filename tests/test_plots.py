@@ -89,6 +89,11 @@ def test_odd_tokens_are_drawn_as_text(tmp_path):
     assert path.stat().st_size > 0
 
 
+def test_the_mark_of_a_space_is_not_drawn():
+    figure = plots.alignments(np.eye(2), ["\u2581I", "\u2581"], ["ve", " a "])
+    assert _labels(figure) == (["I", "␣"], ["ve", "a"])
+
+
 @pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])
 def test_file_is_written_whole_with_its_folders(tmp_path, suffix):
     path = tmp_path / "new" / f"我爱中国.{suffix}"

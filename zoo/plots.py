@@ -166,7 +166,10 @@ def _weights(alignments, source_tokens, target_tokens):
 
 
 def _text(token):
-    """A token as it can be shown: spaces and controls made visible."""
+    """A token as it can be shown: spaces around a word dropped.
+
+    Controls, and tokens that are nothing but space, are made visible.
+    """
     if isinstance(token, bytes):
         token = token.decode("utf-8", errors="replace")
     token = "".join(
@@ -175,7 +178,9 @@ def _text(token):
         else character
         for character in str(token)
     )
-    return token if token.strip() else _SPACE * max(len(token), 1)
+    # the tokenizers' mark of a space before a word
+    token = token.replace("\u2581", " ")
+    return token.strip() or _SPACE * max(len(token), 1)
 
 
 class _Found(typing.NamedTuple):
