@@ -142,7 +142,6 @@ def build_model(config, sources, targets):
         config.source_tokens,
         sources,
         simplify=config.simplify,
-        config_file="source_tokenizer.json",
     )
     tokenizer = make_tokenizer(config, config.target_tokens, targets)
     backbone = zoo.models.Seq2SeqBackbone(
@@ -225,6 +224,8 @@ def train(config, model, parts, folder):
             verbose=1 if sys.stdout.isatty() else 2,
         )
     except KeyboardInterrupt:
+        for callback in callbacks:
+            callback.on_train_end()
         print("\nInterrupted: going on with the best epoch so far.")
 
 
@@ -252,7 +253,7 @@ def main(config):
             f"No epoch was finished: {checkpoint} is missing. If the loss was "
             "NaN, lower --learning_rate or --clip."
         )
-    model.load_weights(checkpoint)
+    model.backbone.load_weights(checkpoint)
     return translate_report.finish(config, model, parts, folder, started)
 
 

@@ -18,7 +18,7 @@ TARGETS = ["I love China.", "He is waiting for you.", "Thanks.", "I love you."]
 
 def make_model(**kwargs):
     preprocessor = Seq2SeqPreprocessor(
-        CharacterTokenizer.train(SOURCES, config_file="source_tokenizer.json"),
+        CharacterTokenizer.train(SOURCES),
         WordTokenizer.train(TARGETS),
         encoder_sequence_length=12,
         decoder_sequence_length=9,
@@ -42,7 +42,7 @@ def trained():
     keras.utils.set_random_seed(3)
     model = make_model()
     model.compile(keras.optimizers.Adam(2e-2))
-    history = model.fit(SOURCES, TARGETS, batch_size=2, epochs=40, verbose=0)
+    history = model.fit(SOURCES, TARGETS, batch_size=2, epochs=60, verbose=0)
     return model, history.history
 
 

@@ -77,7 +77,7 @@ def test_a_prompt_starts_the_target(preprocessor):
 def test_ids_become_sentences_again(preprocessor):
     _, y, _ = preprocessor((["你好。"] * 2, ["Hello.", "you"]))
     text = preprocessor.generate_postprocess({"decoder_token_ids": y})
-    assert [x.decode() for x in text.numpy()] == ["Hello.", "you"]
+    assert text == ["Hello.", "you"]
 
 
 def test_the_config_holds_both_tokenizers(preprocessor):

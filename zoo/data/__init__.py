@@ -12,7 +12,7 @@ __getattr__, __dir__, __all__ = attach(
         "Tokenizer": "zoo.data.tokenizer",
         "Translation": "zoo.data.translation",
         "WordTokenizer": "zoo.data.word_tokenizer",
-        "make_tokenizer": "zoo.data.make_tokenizer",
+        "make_tokenizer": "zoo.data.tokenizer_kinds",
         "read_pairs": "zoo.data.readers",
         "read_parallel": "zoo.data.readers",
         "translation_dataset": "zoo.data.batching",

@@ -1,5 +1,9 @@
 """Whole networks on the base classes of keras_hub."""
 
+# Keras must know the tokenizers before it meets them in a preset.
+from zoo.data import CharacterTokenizer as _CharacterTokenizer
+from zoo.data import SubwordTokenizer as _SubwordTokenizer
+from zoo.data import WordTokenizer as _WordTokenizer
 from zoo.models.seq2seq import Seq2Seq
 from zoo.models.seq2seq_backbone import Seq2SeqBackbone
 from zoo.models.seq2seq_preprocessor import Seq2SeqPreprocessor

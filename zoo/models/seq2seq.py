@@ -114,6 +114,18 @@ class Seq2Seq(keras_hub.models.Seq2SeqLM):
             **kwargs,
         )
 
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        if config is not None:
+            config["sampler"] = keras.saving.serialize_keras_object(
+                self.sampler
+            )
+        return config
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
     def fit(self, x=None, y=None, batch_size=None, shuffle=True, **kwargs):
         """Trains; see `keras.Model.fit`.
 

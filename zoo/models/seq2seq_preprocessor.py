@@ -77,6 +77,11 @@ class Seq2SeqPreprocessor(keras_hub.models.Seq2SeqLMPreprocessor):
             **kwargs,
         )
         self.source_tokenizer = source_tokenizer
+        if source_tokenizer is not tokenizer and (
+            source_tokenizer.config_file == tokenizer.config_file
+        ):
+            # each needs a file of its own in a preset
+            source_tokenizer.config_file = "source_tokenizer.json"
 
     def build(self, input_shape):
         self.built = True
@@ -165,10 +170,15 @@ class Seq2SeqPreprocessor(keras_hub.models.Seq2SeqLMPreprocessor):
             x: Dictionary with `decoder_token_ids`.
 
         Returns:
-            String tensor of shape `(batch_size,)`.
+            List of strings; within a graph a string tensor of shape
+            `(batch_size,)`.
         """
-        ids = tf.convert_to_tensor(x["decoder_token_ids"])
-        return self.tokenizer.detokenize(ids)
+        text = self.tokenizer.detokenize(
+            tf.convert_to_tensor(x["decoder_token_ids"])
+        )
+        if not tf.executing_eagerly():
+            return text
+        return [x.decode("utf-8", "replace") for x in text.numpy()]
 
     def get_config(self):
         config = super().get_config()

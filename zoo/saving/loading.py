@@ -30,10 +30,6 @@ def load(name_or_path):
     """
     model = find_model(name_or_path)
     if model.preset is not None:
-        # Keras must know the tokenizers before it meets them in a preset.
-        from zoo.data import CharacterTokenizer  # noqa: F401
-        from zoo.data import SubwordTokenizer  # noqa: F401
-        from zoo.data import WordTokenizer  # noqa: F401
         from zoo.models import Seq2Seq
 
         return Seq2Seq.from_preset(str(model.preset))

@@ -74,7 +74,8 @@ class BestBleu(keras.callbacks.Callback):
         if bleu > self.best_bleu and not broken:
             self.best_bleu, self.best_epoch = bleu, epoch
             partial = self.path.replace(".weights.h5", ".part.weights.h5")
-            self.model.save_weights(partial)
+            # of a task the backbone: without the state of the optimizer
+            getattr(self.model, "backbone", self.model).save_weights(partial)
             os.replace(partial, self.path)
         elif self.patience and epoch - self.best_epoch >= self.patience:
             self.model.stop_training = True
