@@ -28,7 +28,9 @@ def fake_tfds(monkeypatch, tmp_path):
     monkeypatch.setattr(
         registration, "_import_builders", lambda: imported.append("builders")
     )
-    return imported
+    yield imported
+    # monkeypatch then brings back what was there before
+    sys.modules.pop("tensorflow_datasets", None)
 
 
 def test_builders_follow_the_import_once(fake_tfds):

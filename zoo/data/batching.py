@@ -151,6 +151,7 @@ def translation_dataset(
     pair_rows = tf.constant(kept)
     pair_buckets = tf.constant(buckets)
 
+    @tf.autograph.experimental.do_not_convert
     def plan_epoch(epoch):
         """The batches of an epoch: rows of the corpus, epoch, step."""
         order = tf.range(len(kept))
@@ -169,6 +170,7 @@ def translation_dataset(
             )
         )
 
+    @tf.autograph.experimental.do_not_convert
     def load(rows, epoch, step):
         source = tf.gather(sources, rows)
         if subword_sampling:
@@ -230,6 +232,7 @@ def _tokenize(pairs, source_tokenizer, target_tokenizer):
     """Returns ragged ids of both sides, and the texts of the targets."""
     dataset = _as_dataset(pairs)
 
+    @tf.autograph.experimental.do_not_convert
     def tokenize(source, target):
         return (
             source_tokenizer.tokenize(source),

@@ -76,7 +76,8 @@ def segment(scores, row_starts, lengths, seed=None):
     return _segment(scores, row_starts, lengths, seed, scores.shape[1])
 
 
-@tf.function(reduce_retracing=True)  # its loops would be slow eagerly
+# Its loops would be slow eagerly.
+@tf.function(reduce_retracing=True, autograph=False)
 def _segment(scores, row_starts, lengths, seed, longest):
     scores = tf.ensure_shape(scores, [None, longest])
     words = tf.size(lengths)
