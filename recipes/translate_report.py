@@ -133,12 +133,20 @@ def training_facts(config, model, parts, folder):
         "training, minutes": minutes,
         "length penalty, chosen on dev": model.length_penalty,
         "seed": config.seed,
-        "hardware": f"{os.cpu_count()} cores, {processor()}, no GPU"
-        if not tf.config.list_physical_devices("GPU")
-        else f"{os.cpu_count()} cores, {processor()}, GPU",
+        "hardware": hardware(),
         "software": f"Python {platform.python_version()}, TensorFlow "
         f"{tf.__version__}, Keras {keras.__version__}",
     }
+
+
+def hardware():
+    """The cores that this process may use, the processor, any GPU."""
+    cores = len(os.sched_getaffinity(0))
+    devices = tf.config.list_physical_devices("GPU")
+    return (
+        f"{cores} core{'s' * (cores != 1)}, {processor()}, "
+        f"{len(devices) or 'no'} GPU{'s' * (len(devices) > 1)}"
+    )
 
 
 def processor():

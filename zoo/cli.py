@@ -1,8 +1,6 @@
 """The `zoo` command."""
 
 import argparse
-import contextlib
-import logging
 import os
 import pathlib
 import sys
@@ -10,6 +8,7 @@ import textwrap
 import warnings
 
 import zoo
+from zoo._quiet import quiet_tensorflow
 
 _DESCRIPTION = """\
 Translate with recurrent networks.
@@ -282,7 +281,7 @@ def _plot(path, sentence, result):
 def _load(name):
     """Loads a model; whatever is wrong with its files is one error."""
     try:
-        with _quiet():
+        with quiet_tensorflow():
             return zoo.load(name)
     except Exception as error:
         reason = textwrap.shorten(str(error), 500, placeholder=" ...")
@@ -312,33 +311,6 @@ def _waiting_lines(stream):
         )
         if not chunk:
             return
-
-
-@contextlib.contextmanager
-def _quiet():
-    """Keeps off the screen what TensorFlow writes while it starts.
-
-    Its C++ libraries write to file descriptor 2, whatever Python's
-    `sys.stderr` is.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import tensorflow as tf
-
-            tf.get_logger().setLevel(logging.ERROR)
-            tf.config.list_logical_devices()  # looks for a GPU, loudly
-            yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _say(message):

@@ -29,6 +29,7 @@ X = draw(BATCH, TIME, FEATURES)
 STEP = draw(BATCH, FEATURES)
 MEMORY = draw(BATCH, SOURCE, DEPTH)
 QUERY = draw(BATCH, TIME, UNITS)
+ALIGNMENTS = draw(BATCH, TIME, SOURCE)
 H, C = draw(BATCH, UNITS), draw(1, BATCH, UNITS)[0]
 TIME_MASK = np.array([[0, 1, 0, 1], [0, 0, 0, 0], [1, 1, 1, 0]], bool)
 SOURCE_MASK = np.array(
@@ -226,6 +227,11 @@ CASES = {
         },
         (QUERY, MEMORY),
         mask=("mask", 1),
+    ),
+    "LexicalChoice": Case(
+        dict,
+        lambda: {"use_bias": False, "kernel_initializer": "he_normal"},
+        (ALIGNMENTS, MEMORY),
     ),
     "AttentionCell": Case(
         lambda: {

@@ -20,6 +20,7 @@ WIRINGS = {
     "plain, deep": {"attention": None, "num_decoder_layers": 2},
     "bahdanau": {"attention": "bahdanau"},
     "luong": {"attention": "luong", "input_feeding": False},
+    "lexical": {"lexical": True, "input_feeding": False},
     "deep": {"num_encoder_layers": 2, "num_decoder_layers": 2},
     "one direction, copied": {
         "bidirectional": False,
@@ -154,6 +155,7 @@ def test_every_argument_survives_its_config():
         "bidirectional": False,
         "attention": "luong",
         "input_feeding": False,
+        "lexical": True,
         "bridge": "zero",
         "tie_embeddings": False,
         "dropout": 0.1,
@@ -226,6 +228,7 @@ def test_dropout_is_on_in_training_alone():
     ("arguments", "message"),
     [
         ({"attention": "bahdanov"}, "'bahdanau', 'luong'.*got 'bahdanov'"),
+        ({"lexical": True, "attention": None}, "lexical=True, got None"),
         ({"bridge": "rope"}, "'dense', 'copy', 'zero'.*got 'rope'"),
         ({"bridge": "copy"}, r"6 decoder units and 2 \* 5 encoder units"),
         ({"encoder_units": 0}, "positive integer, got 0"),

@@ -6,6 +6,7 @@ from zoo.layers.attention_decoder import AttentionDecoder
 from zoo.layers.attention_mechanism import AttentionMechanism
 from zoo.layers.bahdanau_attention import BahdanauAttention
 from zoo.layers.bidirectional import Bidirectional
+from zoo.layers.lexical_choice import LexicalChoice
 from zoo.layers.lstm import LSTM
 from zoo.layers.lstm_cell import LSTMCell
 from zoo.layers.luong_attention import LuongAttention
@@ -25,6 +26,7 @@ __all__ = [
     "BahdanauAttention",
     "Bidirectional",
     "LSTMCell",
+    "LexicalChoice",
     "LuongAttention",
     "RecurrentCell",
     "SimpleRNN",

@@ -12,6 +12,7 @@ from zoo.layers import RNN
 from zoo.layers import AttentionCell
 from zoo.layers import AttentionDecoder
 from zoo.layers import Bidirectional
+from zoo.layers import LexicalChoice
 from zoo.layers import LSTMCell
 from zoo.layers import StackedRNNCells
 from zoo.models.make_attention import make_attention
@@ -26,12 +27,15 @@ class Encoded(NamedTuple):
         memory: Encoder outputs, `(batch_size, source_length, depth)`.
         mask: Boolean, `(batch_size, source_length)`, true at real tokens.
         keys: What the attention made of the memory, `None` without attention.
+        embedded: Embeddings of the source, `(batch_size, source_length,
+            embedding_dim)`, or `None` if `lexical=False`.
         state: The decoder's first state; leaves have the batch axis first.
     """
 
     memory: Any
     mask: Any
     keys: Any
+    embedded: Any
     state: Any
 
 
@@ -70,6 +74,9 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
             attention layer of the zoo.
         input_feeding: Whether `o_{t-1}` enters step t. Without it the decoder
             runs all steps at once and trains faster.
+        lexical: Whether the attended source words, too, are added to `o_t`
+            before the softmax, by a `zoo.layers.LexicalChoice`: helps with
+            rare words. Needs attention.
         bridge: How the encoder's last state becomes the decoder's first:
             `"dense"`, a learnt layer, tanh for h; `"copy"`, unchanged, for
             which the widths must agree; `"zero"`, not at all, so that only
@@ -99,8 +106,8 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
         shape `(batch_size, target_length, source_length)`.
 
     Raises:
-        ValueError: If `attention` or `bridge` is unknown, or if widths do not
-            fit.
+        ValueError: If `attention` or `bridge` is unknown, if widths do not
+            fit, or if `lexical` is set without attention.
 
     Example:
 
@@ -130,6 +137,7 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
         bidirectional=True,
         attention="bahdanau",
         input_feeding=True,
+        lexical=False,
         bridge="dense",
         tie_embeddings=True,
         dropout=0.0,
@@ -149,6 +157,11 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
                 f"with bridge='copy', got {decoder_units} decoder units and "
                 f"{directions} * {encoder_units} encoder units. Take "
                 "bridge='dense', or change the widths."
+            )
+        if lexical and attention is None:
+            raise ValueError(
+                "Expected `attention` with lexical=True, got None. Take "
+                "attention='bahdanau', or lexical=False."
             )
 
         # === Layers ===
@@ -244,6 +257,11 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
                 name="decoder",
             )
             self.output_layer = None
+        self.lexical_choice = None
+        if lexical:
+            self.lexical_choice = LexicalChoice(
+                dtype=dtype, name="lexical_choice"
+            )
 
         # === Config ===
         self.source_vocabulary_size = source_vocabulary_size
@@ -256,6 +274,7 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
         self.bidirectional = bidirectional
         self.attention = attention
         self.input_feeding = input_feeding
+        self.lexical = lexical
         self.bridge = bridge
         self.tie_embeddings = tie_embeddings
         self.dropout = dropout
@@ -270,7 +289,7 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
             for side in ("encoder", "decoder")
             for name, kind in (("token_ids", "int32"), ("padding_mask", "bool"))
         }
-        memory, states = self._read(
+        source, memory, states = self._read(
             inputs["encoder_token_ids"], inputs["encoder_padding_mask"]
         )
         embedded = self._embed(
@@ -289,6 +308,7 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
                 initial_state=states,
                 mask=mask,
             )
+            hidden = self._add_words(hidden, outputs["alignments"], source)
         outputs["decoder_sequence_output"] = self.drop(hidden)
         super().__init__(inputs=inputs, outputs=outputs, dtype=dtype, **kwargs)
 
@@ -297,14 +317,19 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
         return self.drop(x, training=training)
 
     def _read(self, token_ids, mask, training=None):
-        """Encodes a source: the memory and the decoder's first state."""
-        x = self._embed(self.source_embedding, token_ids, training)
+        """Encodes a source: embeddings, memory, the decoder's first state."""
+        x = embedded = self._embed(self.source_embedding, token_ids, training)
         layers_states = []
         for layer in self.encoder_layers:
             x, *states = layer(x, mask=mask, training=training)
             x = self.drop(x, training=training)
             layers_states.append(states)
-        return x, self._bridge(x, layers_states)
+        return embedded, x, self._bridge(x, layers_states)
+
+    def _add_words(self, hidden, alignments, embedded):
+        if self.lexical_choice is None:
+            return hidden
+        return hidden + self.lexical_choice(alignments, embedded)
 
     def _bridge(self, memory, layers_states):
         """The decoder's first state from the encoder layers' last states."""
@@ -340,13 +365,16 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
             An `Encoded`.
         """
         mask = ops.cast(mask, "bool")
-        memory, state = self._read(token_ids, mask, training=False)
+        embedded, memory, state = self._read(token_ids, mask, training=False)
         if self.attention is None:
-            return Encoded(memory, mask, None, state)
+            return Encoded(memory, mask, None, None, state)
         state = self.decoder.get_initial_state(
             ops.shape(memory)[0], memory, initial_state=state
         )
-        return Encoded(memory, mask, self.decoder.project(memory), state)
+        keys = self.decoder.project(memory)
+        if not self.lexical:
+            embedded = None
+        return Encoded(memory, mask, keys, embedded, state)
 
     def decode_step(self, token_ids, state, encoded):
         """Runs the decoder for one step.
@@ -369,6 +397,7 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
         (hidden, alignments), state = self.decoder.step(
             embedded, state, encoded.memory, encoded.keys, encoded.mask
         )
+        hidden = self._add_words(hidden, alignments, encoded.embedded)
         return hidden, alignments, state
 
     def get_config(self):
@@ -387,6 +416,7 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
             bidirectional=self.bidirectional,
             attention=attention,
             input_feeding=self.input_feeding,
+            lexical=self.lexical,
             bridge=self.bridge,
             tie_embeddings=self.tie_embeddings,
             dropout=self.dropout,
