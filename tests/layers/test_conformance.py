@@ -126,6 +126,14 @@ def of_an_lstm_cell():
     }
 
 
+def of_a_gru_cell():
+    return {
+        **of_a_cell(),
+        "recurrent_activation": "hard_sigmoid",
+        "reset_after": False,
+    }
+
+
 def of_a_layer():
     return {
         "return_sequences": True,
@@ -157,6 +165,12 @@ CASES = {
         (STEP, H, C),
         lambda cell, x, h, c, **arguments: cell(x, [h, c], **arguments),
     ),
+    "GRUCell": Case(
+        units,
+        of_a_gru_cell,
+        (STEP, H),
+        lambda cell, x, h, **arguments: cell(x, [h], **arguments),
+    ),
     "StackedRNNCells": Case(
         lambda: {"cells": [zoo.layers.LSTMCell(UNITS, seed=3, dropout=0.5)]},
         dict,
@@ -178,6 +192,16 @@ CASES = {
         lambda: {
             **of_a_layer(),
             **of_an_lstm_cell(),
+            **base_arguments(),
+        },
+        (X,),
+        mask=("mask", 0),
+    ),
+    "GRU": Case(
+        units,
+        lambda: {
+            **of_a_layer(),
+            **of_a_gru_cell(),
             **base_arguments(),
         },
         (X,),

@@ -46,45 +46,6 @@ def test_cell_computes_the_states_of_the_book(oracle):
     np.testing.assert_allclose(outputs[:, 0], arrays["rnn_out"], atol=1e-8)
 
 
-@pytest.mark.parametrize("direction", ["", "_back"])
-@pytest.mark.parametrize("mask", ["none", "rp", "gap"])
-def test_states_and_gradients_are_those_of_tf_keras(oracle, mask, direction):
-    arrays = oracle(f"g5_simple_{mask}{direction}")
-    backwards = bool(arrays["go_backwards"])
-    x, h0 = tf.constant(arrays["x"]), tf.constant(arrays["h0"])
-    mask = arrays.get("mask", np.ones(x.shape[:2], bool))
-    read = mask[:, ::-1] if backwards else mask
-    layer = SimpleRNN(
-        UNITS, return_sequences=True, return_state=True, go_backwards=backwards
-    )
-    layer.build(x.shape)
-    names = ("kernel", "recurrent_kernel", "bias")
-    layer.set_weights([arrays[name] for name in names])
-    # Keras repeats outputs at masked steps: their cotangents belong to the
-    # step repeated.
-    folded = np.zeros_like(arrays["ct_outputs"])
-    for row in range(len(x)):
-        last = None
-        for t in range(x.shape[1]):
-            last = t if read[row, t] else last
-            if last is not None:
-                folded[row, last] += arrays["ct_outputs"][row, t]
-    weights = [weight.value for weight in layer.trainable_weights]
-    with tf.GradientTape() as tape:
-        tape.watch([x, h0])
-        outputs, h = layer(x, initial_state=[h0], mask=mask)
-        loss = tf.reduce_sum(outputs * folded)
-        loss += tf.reduce_sum(h * arrays["ct_h"])
-    expected = np.where(read[..., None], arrays["outputs"], 0)
-    np.testing.assert_allclose(outputs, expected, atol=1e-5)
-    np.testing.assert_allclose(h, arrays["h"], atol=1e-5)
-    gradients = tape.gradient(loss, [x, h0, *weights])
-    for gradient, name in zip(gradients, ("x", "h0", *names), strict=True):
-        np.testing.assert_allclose(
-            gradient, arrays[f"grad_{name}"], atol=1e-4, err_msg=name
-        )
-
-
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 @pytest.mark.parametrize("use_bias", [True, False])
 def test_weights_move_to_keras_and_back(activation, use_bias):

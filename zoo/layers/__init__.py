@@ -6,6 +6,8 @@ from zoo.layers.attention_decoder import AttentionDecoder
 from zoo.layers.attention_mechanism import AttentionMechanism
 from zoo.layers.bahdanau_attention import BahdanauAttention
 from zoo.layers.bidirectional import Bidirectional
+from zoo.layers.gru import GRU
+from zoo.layers.gru_cell import GRUCell
 from zoo.layers.lexical_choice import LexicalChoice
 from zoo.layers.lstm import LSTM
 from zoo.layers.lstm_cell import LSTMCell
@@ -17,6 +19,7 @@ from zoo.layers.simple_rnn_cell import SimpleRNNCell
 from zoo.layers.stacked_rnn_cells import StackedRNNCells
 
 __all__ = [
+    "GRU",
     "LSTM",
     "RNN",
     "AttentionCell",
@@ -25,6 +28,7 @@ __all__ = [
     "AttentionMechanism",
     "BahdanauAttention",
     "Bidirectional",
+    "GRUCell",
     "LSTMCell",
     "LexicalChoice",
     "LuongAttention",

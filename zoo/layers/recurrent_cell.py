@@ -100,6 +100,11 @@ class RecurrentCell(keras.layers.Layer):
         """Width of the output."""
         return self.units
 
+    @property
+    def bias_shape(self):
+        """Shape of the bias."""
+        return (self.gates * self.units,)
+
     def build(self, input_shape):
         width = self.gates * self.units
         if len(input_shape) != 2:
@@ -132,7 +137,7 @@ class RecurrentCell(keras.layers.Layer):
         self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(
-                shape=(width,),
+                shape=self.bias_shape,
                 name="bias",
                 initializer=self.initial_bias,
                 regularizer=self.bias_regularizer,

@@ -1,9 +1,11 @@
-"""Pure functions of tensors: the recurrent loop, LSTM, attention."""
+"""Pure functions of tensors: the recurrent loop, GRU, LSTM, attention."""
 
 from zoo.ops.attention import additive_score
 from zoo.ops.attention import dot_score
 from zoo.ops.attention import hardmax
 from zoo.ops.attention import masked_softmax
+from zoo.ops.gru import gru
+from zoo.ops.gru import gru_step
 from zoo.ops.lstm import lstm
 from zoo.ops.lstm import lstm_path
 from zoo.ops.lstm import lstm_step
@@ -12,6 +14,8 @@ from zoo.ops.recurrent import unroll
 __all__ = [
     "additive_score",
     "dot_score",
+    "gru",
+    "gru_step",
     "hardmax",
     "lstm",
     "lstm_path",

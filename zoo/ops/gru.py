@@ -1,0 +1,150 @@
+"""The gated recurrent unit over a whole sequence, as a function of weights."""
+
+from keras import ops
+
+from zoo.ops.attention import project
+from zoo.ops.attention import zero_padding
+from zoo.ops.recurrent import check_sequences
+from zoo.ops.recurrent import unroll
+
+
+def gru_step(
+    x,
+    h,
+    recurrent_kernel,
+    recurrent_bias=None,
+    activation=ops.tanh,
+    recurrent_activation=ops.sigmoid,
+    reset_after=True,
+    fed=None,
+):
+    """One step of the gated recurrent unit.
+
+    ```
+    z = sigmoid(x_z + h U_z)        r = sigmoid(x_r + h U_r)
+    g = tanh(x_h + r * (h U_h))     if reset_after, else
+    g = tanh(x_h + (r * h) U_h)
+    h' = z * h + (1 - z) * g
+    ```
+
+    Args:
+        x: The input's share of the pre-activations of update gate, reset gate
+            and candidate, in this order, shape `(batch_size, 3 * units)`.
+        h: State before the step, shape `(batch_size, units)`.
+        recurrent_kernel: `U`, shape `(units, 3 * units)`.
+        recurrent_bias: Added to `h U`, shape `(3 * units,)`, or `None`.
+        activation: Function of the candidate.
+        recurrent_activation: Function of the two gates.
+        reset_after: Whether the reset gate acts after the product with `U_h`.
+        fed: What enters `U` in place of `h`, such as `h` with dropout.
+
+    Returns:
+        The state after the step, shape `(batch_size, units)`.
+    """
+    units = h.shape[-1]
+    x_gates, x_h = x[:, : 2 * units], x[:, 2 * units :]
+    fed = h if fed is None else fed
+    inside = recurrent_kernel if reset_after else recurrent_kernel[:, :-units]
+    recurrent = ops.matmul(fed, inside)
+    if recurrent_bias is not None:
+        recurrent = recurrent + recurrent_bias[: inside.shape[-1]]
+    gates = recurrent_activation(x_gates + recurrent[:, : 2 * units])
+    z, r = gates[:, :units], gates[:, units:]
+    if reset_after:
+        recurrent_h = r * recurrent[:, 2 * units :]
+    else:
+        recurrent_h = ops.matmul(r * fed, recurrent_kernel[:, -units:])
+        if recurrent_bias is not None:
+            recurrent_h = recurrent_h + recurrent_bias[-units:]
+    return z * h + (1 - z) * activation(x_h + recurrent_h)
+
+
+def gru(
+    inputs,
+    initial_state,
+    kernel,
+    recurrent_kernel,
+    bias=None,
+    recurrent_bias=None,
+    mask=None,
+    reverse=False,
+    activation=ops.tanh,
+    recurrent_activation=ops.sigmoid,
+    reset_after=True,
+    recurrent_mask=None,
+):
+    """Gated recurrent unit over a sequence.
+
+    ```
+    [x_z, x_r, x_h] = x_t W + b
+    h_t = gru_step([x_z, x_r, x_h], h_{t-1})
+    ```
+
+    after Cho et al., "Learning Phrase Representations using RNN
+    Encoder-Decoder for Statistical Machine Translation" (2014), with
+    `reset_after` in the variant that cuDNN computes. Products with `W` are
+    taken for all steps before the loop. Masked steps carry the state and
+    output zeros.
+
+    Args:
+        inputs: `x`, shape `(batch_size, time, features)`.
+        initial_state: `[h]`, shape `(batch_size, units)`.
+        kernel: `W`, shape `(features, 3 * units)`; columns in the order of
+            update gate, reset gate and candidate, as in Keras.
+        recurrent_kernel: `U`, shape `(units, 3 * units)`.
+        bias: `b`, shape `(3 * units,)`, or `None`.
+        recurrent_bias: Added to `h_{t-1} U`, of the same shape, or `None`.
+        mask: Boolean, shape `(batch_size, time)`, true at real steps.
+        reverse: If true, runs from the last step to the first.
+        activation: Function in place of tanh.
+        recurrent_activation: Function in place of sigmoid.
+        reset_after: As for `gru_step`.
+        recurrent_mask: Factor on `h_{t-1}` where it enters `U`, shape
+            `(batch_size, units)`: variational recurrent dropout.
+
+    Returns:
+        Tuple `(outputs, [h])`: outputs of shape `(batch_size, time, units)`
+        in the order of the inputs, also when `reverse=True`, and the last
+        state.
+
+    Raises:
+        ValueError: If `inputs` is not of rank 3, or `mask` does not fit it.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from zoo.ops import gru
+    >>> x, h = np.ones((2, 3, 4), "float32"), np.zeros((2, 5), "float32")
+    >>> kernel, recurrent = np.ones((4, 15)), np.ones((5, 15))
+    >>> outputs, (h,) = gru(
+    ...     x, [h], kernel.astype("float32"), recurrent.astype("float32"))
+    >>> tuple(outputs.shape), tuple(h.shape)
+    ((2, 3, 5), (2, 5))
+    """
+    inputs = ops.convert_to_tensor(inputs)
+    if len(inputs.shape) != 3:
+        raise ValueError(
+            "Expected `inputs` of shape (batch_size, time, features), got "
+            f"shape {tuple(inputs.shape)}. Reshape them."
+        )
+    mask = check_sequences(inputs, mask)
+    # so that not even inf or nan in the padding reaches a gradient
+    x = project(zero_padding(inputs, mask), kernel)
+    if bias is not None:
+        x = x + bias
+
+    def step(x_t, state):
+        h = state[0]
+        h = gru_step(
+            x_t,
+            h,
+            recurrent_kernel,
+            recurrent_bias,
+            activation,
+            recurrent_activation,
+            reset_after,
+            h if recurrent_mask is None else h * recurrent_mask,
+        )
+        return h, [h]
+
+    return unroll(step, x, initial_state, mask=mask, reverse=reverse)
