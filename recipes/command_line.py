@@ -5,6 +5,8 @@ import dataclasses
 import difflib
 import sys
 
+from zoo.data import DataError
+
 
 def parse(config_class, presets, description, argv=None):
     """Reads a recipe's configuration from the command line.
@@ -54,6 +56,26 @@ def parse(config_class, presets, description, argv=None):
         for name, value in changes.items()
     }
     return dataclasses.replace(config, **changes)
+
+
+def run(main, config_class, presets, description, argv=None):
+    """Runs a recipe's `main` as the command line says.
+
+    What is wrong with the user's files is said in one line, without a
+    traceback; the exit status is then 1.
+
+    Args:
+        main: Function of a configuration.
+        config_class: As for `parse`.
+        presets: As for `parse`.
+        description: As for `parse`.
+        argv: As for `parse`.
+    """
+    config = parse(config_class, presets, description, argv)
+    try:
+        main(config)
+    except (DataError, OSError) as error:
+        sys.exit(f"error: {error}")
 
 
 def field(default, help):

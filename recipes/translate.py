@@ -108,8 +108,10 @@ def load_data(config):
         files = getattr(config, part)
         if len(files) == 1:
             pairs = zoo.data.read_pairs(files[0])
-        elif files:
+        elif len(files) == 2:
             pairs = zoo.data.read_parallel(*files)
+        elif files:
+            sys.exit(f"--{part}: give one table or two parallel text files.")
         elif config.train:
             sys.exit(f"--train is your own data: give --{part} as well.")
         else:
@@ -208,7 +210,10 @@ def train(config, model, parts, folder):
     )
     callbacks = [
         zoo.training.BestBleu(
-            *parts["dev"], folder / "best.weights.h5", config.patience
+            *parts["dev"],
+            folder / "best.weights.h5",
+            config.patience,
+            tokenize=translate_report.bleu_tokenizer(config.target),
         ),
         keras.callbacks.CSVLogger(folder / "history.csv"),
         keras.callbacks.TensorBoard(folder / "logs", write_graph=False),
@@ -260,4 +265,4 @@ def main(config):
 
 
 if __name__ == "__main__":
-    main(command_line.parse(Config, PRESETS, __doc__))
+    command_line.run(main, Config, PRESETS, __doc__)

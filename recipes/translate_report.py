@@ -79,9 +79,16 @@ def finish(config, model, parts, folder, started):
     return figures
 
 
+def bleu_tokenizer(language):
+    """sacreBLEU's tokenizer for a target language."""
+    if language in ("ja", "km", "lo", "my", "th"):  # no spaces either
+        return "char"
+    return "zh" if language == "zh" else "13a"
+
+
 def bleu_metric(config):
     """The BLEU of the target language, and its signature."""
-    metric = sacrebleu.BLEU(tokenize="zh" if config.target == "zh" else "13a")
+    metric = sacrebleu.BLEU(tokenize=bleu_tokenizer(config.target))
     metric.corpus_score(["x"], [["x"]])  # the signature counts references
     return metric, str(metric.get_signature())
 

@@ -161,6 +161,25 @@ def test_a_bad_table_is_named_with_its_line(files, tmp_path):
         translate.main(config)
 
 
+def test_what_is_wrong_with_files_is_said_in_one_line(files, tmp_path):
+    table = tmp_path / "bad.tsv"
+    table.write_text("eins\tone\nzwei\n", encoding="utf-8")
+    for train, message in (
+        ([table], r"^error: .*bad\.tsv, line 2: expected at least 2 columns"),
+        ([files / "none.tsv"], "^error: .*none.tsv.*no such file"),
+        ([table] * 3, "^--train: give one table or two"),
+    ):
+        flags = ["--folder", str(tmp_path), "--train", *map(str, train)]
+        with pytest.raises(SystemExit, match=message):
+            command_line.run(
+                translate.main,
+                translate.Config,
+                translate.PRESETS,
+                "test",
+                flags,
+            )
+
+
 def test_every_preset_reads_the_shipped_corpus():
     for config in translate.PRESETS.values():
         parts = translate.load_data(config)

@@ -89,3 +89,25 @@ def test_early_epochs_are_not_translated(tmp_path):
 def test_sentences_must_have_references(sources, tmp_path):
     with pytest.raises(ValueError, match=f"got {len(sources)} and 2"):
         BestBleu(sources, REFERENCES, tmp_path / "best.weights.h5")
+
+
+def test_chinese_is_compared_by_characters(tmp_path):
+    references = ["他在等你，我知道。", "我爱中国的书。"]
+    close = ["他在等我，我知道。", "我爱中国的书。"]
+    model = Model([close])
+    scores = []
+    for tokenize in ("zh", "13a"):
+        callback = BestBleu(
+            ["a", "b"],
+            references,
+            tmp_path / "best.weights.h5",
+            beam_width=2,
+            tokenize=tokenize,
+        )
+        callback.set_model(model)
+        logs = {}
+        callback.on_epoch_end(0, logs)
+        scores.append(logs["dev_bleu"])
+    expected = sacrebleu.corpus_bleu(close, [references], tokenize="zh")
+    assert scores[0] == pytest.approx(expected.score)
+    assert scores[0] > scores[1] + 20

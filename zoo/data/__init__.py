@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     names={
         "CharacterTokenizer": "zoo.data.character_tokenizer",
+        "DataError": "zoo.data.readers",
         "Normalizer": "zoo.data.normalization",
         "SubwordTokenizer": "zoo.data.subword_tokenizer",
         "Tokenizer": "zoo.data.tokenizer",

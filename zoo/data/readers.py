@@ -13,6 +13,10 @@ _OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _BROKEN = (EOFError, lzma.LZMAError, gzip.BadGzipFile, OSError)
 
 
+class DataError(ValueError):
+    """A file does not hold what it should; the message names file and line."""
+
+
 def read_lines(path):
     """Yields the lines of a text file, numbered from 1.
 
@@ -27,7 +31,7 @@ def read_lines(path):
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: bytes that are not UTF-8, or a damaged compressed file.
+        DataError: bytes that are not UTF-8, or a damaged compressed file.
     """
     path = os.fspath(path)
     if not os.path.isfile(path):
@@ -45,7 +49,7 @@ def read_lines(path):
                 line = line.removesuffix(b"\n").removesuffix(b"\r")
                 yield number, _decode(line, path, number)
     except _BROKEN as error:
-        raise ValueError(
+        raise DataError(
             f"{path}, after line {number}: the file cannot be read to its "
             f"end: {error}. Is it damaged, or not what its name says?"
         ) from error
@@ -55,7 +59,7 @@ def _decode(line, path, number):
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(
+        raise DataError(
             f"{path}, line {number}, byte {error.start + 1}: expected UTF-8 "
             f"text, got the byte 0x{line[error.start]:02x}. Convert the file, "
             "for example with `iconv -f GB18030 -t UTF-8`."
@@ -82,7 +86,7 @@ def read_pairs(path, source_column=0, target_column=1):
     Raises:
         FileNotFoundError: no such file.
         TypeError: a column that is neither an integer nor a string.
-        ValueError: bytes that are not UTF-8, a line with too few columns, a
+        DataError: bytes that are not UTF-8, a line with too few columns, a
             name that the header doesn't have, or no pairs. The message names
             file and line.
 
@@ -118,7 +122,7 @@ def read_pairs(path, source_column=0, target_column=1):
             continue
         fields = line.split("\t")
         if len(fields) <= max(columns):
-            raise ValueError(
+            raise DataError(
                 f"{path}, line {number}: expected at least "
                 f"{max(columns) + 1} columns separated by tabs, got "
                 f"{len(fields)}: {_shorten(line)!r}."
@@ -149,7 +153,7 @@ def _is_name(argument, column):
 
 def _find_column(name, header, path):
     if name not in header:
-        raise ValueError(
+        raise DataError(
             f"{path}, line 1: expected a header with a column {name!r}, got "
             f"the columns {header}. Give a name among these, or numbers from "
             "0 on if the file has no header."
@@ -173,7 +177,7 @@ def read_parallel(source_path, target_path):
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: bytes that are not UTF-8, files of different length, or no
+        DataError: bytes that are not UTF-8, files of different length, or no
             pairs. The message names file and line.
     """
     pairs, skipped = [], 0
@@ -185,7 +189,7 @@ def read_parallel(source_path, target_path):
             short, long = source_path, target_path
             if target is None:
                 short, long = long, short
-            raise ValueError(
+            raise DataError(
                 f"{short}, line {number}: expected as many lines as in {long}, "
                 f"but the file ends after line {number - 1}. Parallel files "
                 "hold the same sentence on the same line."
@@ -200,7 +204,7 @@ def read_parallel(source_path, target_path):
 
 def _checked(pairs, skipped, path):
     if not pairs:
-        raise ValueError(
+        raise DataError(
             f"{path}, line 1: expected sentence pairs, got none"
             + (f" but {skipped} with an empty side." if skipped else ".")
             + " Is the file empty?"

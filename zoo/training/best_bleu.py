@@ -10,7 +10,7 @@ import sacrebleu
 class BestBleu(keras.callbacks.Callback):
     """Translates the dev set after each epoch and keeps the best weights.
 
-    Adds `dev_bleu` (sacreBLEU 13a, cased, 0 to 100) to the epoch's logs, so
+    Adds `dev_bleu` (sacreBLEU, cased, 0 to 100) to the epoch's logs, so
     that loggers that come later in the list of callbacks record it. An epoch
     whose loss is NaN counts as 0 and is never the best. The weights of the
     best epoch are written to a temporary file and renamed, so that there is a
@@ -25,6 +25,8 @@ class BestBleu(keras.callbacks.Callback):
         beam_width: Width of the search; greedy by default, for speed.
         start_epoch: First epoch, counted from 1, after which to translate;
             before it BLEU counts as 0.
+        tokenize: sacreBLEU's tokenizer: `"13a"` for languages with spaces,
+            `"zh"` for Chinese, `"char"` for others without spaces.
 
     Raises:
         ValueError: If there are no sentences or not as many references.
@@ -44,6 +46,7 @@ class BestBleu(keras.callbacks.Callback):
         patience=None,
         beam_width=1,
         start_epoch=1,
+        tokenize="13a",
     ):
         if not sources or len(sources) != len(references):
             raise ValueError(
@@ -57,6 +60,7 @@ class BestBleu(keras.callbacks.Callback):
         self.patience = patience
         self.beam_width = beam_width
         self.start_epoch = start_epoch
+        self.metric = sacrebleu.BLEU(tokenize=tokenize)
         self.best_bleu = -1.0
         self.best_epoch = 0
 
@@ -68,7 +72,7 @@ class BestBleu(keras.callbacks.Callback):
             hypotheses = self.model.translate(
                 self.sources, beam_width=self.beam_width
             )
-            bleu = sacrebleu.corpus_bleu(hypotheses, [self.references]).score
+            bleu = self.metric.corpus_score(hypotheses, [self.references]).score
         if logs is not None:
             logs["dev_bleu"] = bleu
         if bleu > self.best_bleu and not broken:
