@@ -51,11 +51,11 @@ demo: $(INSTALLED) ## Translate with the shipped model, then train a tiny one
 
 .PHONY: test
 test: $(INSTALLED) ## Run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 .PHONY: test-slow
 test-slow: $(INSTALLED) ## Run the tests that take minutes as well
-	@$(BIN)/python -m pytest -m "slow or not slow"
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "slow or not slow"
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check format and style
