@@ -44,7 +44,7 @@ demo: $(INSTALLED) ## Translate with the shipped model, then train a tiny one
 	@mkdir -p $(DEMO)
 	@echo "== The shipped model zh_en: $(SENTENCE)"
 	@$(BIN)/zoo translate zh_en "$(SENTENCE)" --plot "$(DEMO)/$(SENTENCE).png"
-	@echo "== Training the preset tiny: about two minutes"
+	@echo "== Training the preset tiny: about three minutes"
 	@$(BIN)/python -m recipes.translate --preset tiny --name tiny
 	@echo "== The model that was just trained: $(SENTENCE)"
 	@$(BIN)/zoo translate runs/tiny/model/1 "$(SENTENCE)"

@@ -3,7 +3,7 @@
     python -m recipes.translate --preset zh_en
 
 trains on Tatoeba's Chinese-English sentences, evaluates, draws alignments and
-exports to runs/zh_en. Presets: tiny (2 minutes), zh_en, and zh_en_plain, a
+exports to runs/zh_en. Presets: tiny (3 minutes), zh_en, and zh_en_plain, a
 model of the same size without attention. For sentences of your own, give a
 table (source, tab, target) or two parallel text files for each part:
 
