@@ -161,7 +161,7 @@ def build_model(config, sources, targets):
         decoder_units=config.decoder_units,
         attention=None if config.attention == "none" else config.attention,
         input_feeding=config.input_feeding,
-        lexical=config.lexical and config.attention != "none",
+        lexical=config.lexical,
         dropout=config.dropout,
         word_dropout=config.word_dropout,
         recurrent_dropout=config.recurrent_dropout,

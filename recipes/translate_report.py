@@ -148,7 +148,9 @@ def training_facts(config, model, parts, folder):
 
 def hardware():
     """The cores that this process may use, the processor, any GPU."""
-    cores = len(os.sched_getaffinity(0))
+    cores = os.cpu_count()
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        cores = len(os.sched_getaffinity(0))
     devices = tf.config.list_physical_devices("GPU")
     return (
         f"{cores} core{'s' * (cores != 1)}, {processor()}, "

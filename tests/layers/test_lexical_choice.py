@@ -65,6 +65,17 @@ def test_beams_share_their_source(shape):
     )
 
 
+@pytest.mark.parametrize("shape", [(0, SOURCE), (0, TIME, SOURCE)])
+def test_an_empty_batch_stays_empty(shape):
+    found = tf.function(make())(tf.zeros(shape), tf.zeros((0, SOURCE, DEPTH)))
+    assert tuple(found.shape) == (*shape[:-1], DEPTH)
+
+
+def test_rows_that_no_memory_fits_are_refused():
+    with pytest.raises(ValueError, match="5 rows for 2 memories"):
+        make()(alignments_of(5, SOURCE), draw(MEMORIES, SOURCE, DEPTH))
+
+
 def test_a_source_that_is_not_looked_at_says_nothing():
     layer = make(use_bias=False)
     found = layer(

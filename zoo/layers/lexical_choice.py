@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from zoo.layers.memory_reader import rows_per_memory
 from zoo.ops.attention import project
 
 
@@ -40,7 +41,8 @@ class LexicalChoice(keras.layers.Layer):
         Tensor of shape `(rows, depth)` or `(rows, time, depth)`.
 
     Raises:
-        ValueError: If the alignments are of another rank than 2 or 3.
+        ValueError: If the alignments are of another rank than 2 or 3, or
+            `rows` is no multiple of `memories`.
 
     Example:
 
@@ -81,8 +83,9 @@ class LexicalChoice(keras.layers.Layer):
 
     def call(self, alignments, embedded):
         memories, source_length, depth = ops.shape(embedded)
-        # (memories, beams * time, source_length)
-        shared = ops.reshape(alignments, (memories, -1, source_length))
+        rows, *time, _ = ops.shape(alignments)
+        queries = rows_per_memory(rows, memories) * (time[0] if time else 1)
+        shared = ops.reshape(alignments, (memories, queries, source_length))
         words = ops.tanh(ops.matmul(shared, embedded))
         words = ops.reshape(words, (*ops.shape(alignments)[:-1], depth))
         choice = project(words, self.kernel)

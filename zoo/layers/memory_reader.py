@@ -154,7 +154,7 @@ def attend_rows(mechanism, query, keys, memory, mask, state):
         ValueError: If `batch_size` is no multiple of `memories`.
     """
     rows, memories = ops.shape(query)[0], ops.shape(memory)[0]
-    sharing = _rows_per_memory(rows, memories)
+    sharing = rows_per_memory(rows, memories)
     leading = ops.shape(query)[:-1]
     queries = sharing * leading[1] if len(leading) == 2 else sharing
     # (B K, D) -> (B, K, D), or (B K, T, D) -> (B, K T, D)
@@ -175,7 +175,8 @@ def attend_rows(mechanism, query, keys, memory, mask, state):
     return context, alignments, state
 
 
-def _rows_per_memory(rows, memories):
+def rows_per_memory(rows, memories):
+    """How many consecutive rows share a memory; for an empty batch any."""
     if not (isinstance(rows, int) and isinstance(memories, int)):
         # An empty batch has no memories either.
         return ops.floor_divide(rows, ops.maximum(memories, 1))

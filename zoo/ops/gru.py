@@ -2,9 +2,7 @@
 
 from keras import ops
 
-from zoo.ops.attention import project
-from zoo.ops.attention import zero_padding
-from zoo.ops.recurrent import check_sequences
+from zoo.ops.recurrent import project_sequences
 from zoo.ops.recurrent import unroll
 
 
@@ -121,17 +119,7 @@ def gru(
     >>> tuple(outputs.shape), tuple(h.shape)
     ((2, 3, 5), (2, 5))
     """
-    inputs = ops.convert_to_tensor(inputs)
-    if len(inputs.shape) != 3:
-        raise ValueError(
-            "Expected `inputs` of shape (batch_size, time, features), got "
-            f"shape {tuple(inputs.shape)}. Reshape them."
-        )
-    mask = check_sequences(inputs, mask)
-    # so that not even inf or nan in the padding reaches a gradient
-    x = project(zero_padding(inputs, mask), kernel)
-    if bias is not None:
-        x = x + bias
+    x, mask = project_sequences(inputs, kernel, bias, mask)
 
     def step(x_t, state):
         h = state[0]

@@ -5,7 +5,7 @@ from keras import ops
 
 from zoo.ops.attention import zero_padding
 from zoo.ops.backend import load_backend
-from zoo.ops.recurrent import check_sequences
+from zoo.ops.recurrent import project_sequences
 from zoo.ops.recurrent import swap_batch_and_time
 from zoo.ops.recurrent import unroll
 
@@ -123,14 +123,8 @@ def lstm(
     >>> tuple(outputs.shape), tuple(c.shape)
     ((2, 3, 5), (2, 5))
     """
-    inputs = ops.convert_to_tensor(inputs)
     h, c = (ops.convert_to_tensor(x) for x in initial_state)
-    if len(inputs.shape) != 3:
-        raise ValueError(
-            "Expected `inputs` of shape (batch_size, time, features), got "
-            f"shape {tuple(inputs.shape)}. Reshape them."
-        )
-    mask = check_sequences(inputs, mask)
+    z, mask = project_sequences(inputs, kernel, bias, mask)
     default, reason = lstm_path(activation, recurrent_activation)
     path = path or default
     if path not in ("loop", default):
@@ -139,11 +133,6 @@ def lstm(
             f"Expected `path` to be {expected} ({reason}), got {path!r}. See "
             "`zoo.ops.lstm_path`."
         )
-    # so that not even inf or nan in the padding reaches a gradient
-    inputs = zero_padding(inputs, mask)
-    z = ops.matmul(inputs, kernel)  # (batch, time, 4 * units)
-    if bias is not None:
-        z = z + bias
     if path == "bptt":
         hs, h, c = load_backend().lstm_bptt(
             swap_batch_and_time(z),

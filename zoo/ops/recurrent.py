@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from zoo.ops.attention import project
 from zoo.ops.attention import zero_padding
 from zoo.ops.backend import load_backend
 
@@ -151,3 +152,36 @@ def check_sequences(inputs, mask):
                 "sequences to one length."
             )
     return mask
+
+
+def project_sequences(inputs, kernel, bias=None, mask=None):
+    """A cell's products with its kernel, for all steps before the loop.
+
+    ```
+    z_t = x_t W + b
+    ```
+
+    Args:
+        inputs: `x`, shape `(batch_size, time, features)`.
+        kernel: `W`, shape `(features, width)`.
+        bias: `b`, shape `(width,)`, or `None`.
+        mask: Boolean, shape `(batch_size, time)`, true at real steps, or
+            `None`.
+
+    Returns:
+        Tuple of `z`, shape `(batch_size, time, width)`, and the mask as a
+        boolean tensor or `None`.
+
+    Raises:
+        ValueError: If `inputs` is not of rank 3, or `mask` does not fit it.
+    """
+    inputs = ops.convert_to_tensor(inputs)
+    if len(inputs.shape) != 3:
+        raise ValueError(
+            "Expected `inputs` of shape (batch_size, time, features), got "
+            f"shape {tuple(inputs.shape)}. Reshape them."
+        )
+    mask = check_sequences(inputs, mask)
+    # so that not even inf or nan in the padding reaches a gradient
+    z = project(zero_padding(inputs, mask), kernel)
+    return (z if bias is None else z + bias), mask
