@@ -21,6 +21,8 @@ WIRINGS = {
     "bahdanau": {"attention": "bahdanau"},
     "luong": {"attention": "luong", "input_feeding": False},
     "lexical": {"lexical": True, "input_feeding": False},
+    "bigrams": {"source_bigrams": 7, "lexical": True},
+    "no look at 5": {"unattended_ids": (5,)},
     "deep": {"num_encoder_layers": 2, "num_decoder_layers": 2},
     "one direction, copied": {
         "bidirectional": False,
@@ -147,12 +149,48 @@ def test_alignments_sum_to_one_and_avoid_padding():
     assert np.all(alignments[1, :, 3:] == 0)
 
 
+def test_unattended_tokens_are_read_and_not_looked_at():
+    inputs = make_inputs()
+    inputs["encoder_token_ids"][:, 2] = 3
+    backbone = make_backbone(unattended_ids=(3, 1))
+    outputs = run(backbone, inputs)
+    assert np.all(outputs["alignments"][:, :, 2] == 0)
+    np.testing.assert_allclose(
+        outputs["alignments"].sum(-1), inputs["decoder_padding_mask"], atol=1e-6
+    )
+    everywhere = make_backbone()
+    everywhere.set_weights(backbone.get_weights())
+    expected = run(everywhere, inputs)
+    name = "encoder_sequence_output"
+    np.testing.assert_array_equal(outputs[name], expected[name])
+    assert np.all(expected["alignments"][0, 0] > 0)
+
+
+def test_a_source_of_unattended_tokens_only_gives_no_context():
+    inputs = make_inputs()
+    inputs["encoder_token_ids"][0] = 3
+    outputs = run(make_backbone(unattended_ids=(3,)), inputs)
+    assert np.all(outputs["alignments"][0] == 0)
+    assert np.all(np.isfinite(outputs["decoder_sequence_output"]))
+
+
+def test_bigrams_tell_a_word_from_its_characters():
+    backbone = make_backbone(source_bigrams=50, lexical=True)
+    ids = np.array([[5, 7, 6, 7]])
+    embedded = backbone.encode(ids, ids > 0).embedded[0]
+    expected = backbone.source_embedding(ids) + backbone.bigram_embedding(ids)
+    np.testing.assert_allclose(embedded, expected[0], atol=1e-6)
+    assert np.any(embedded[1] != embedded[3])
+
+
 def test_every_argument_survives_its_config():
     arguments = {
         **SIZES,
         "num_encoder_layers": 2,
         "num_decoder_layers": 2,
         "bidirectional": False,
+        "source_bigrams": 7,
+        "unattended_ids": (3,),
         "attention": "luong",
         "input_feeding": False,
         "lexical": True,

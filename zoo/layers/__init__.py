@@ -12,6 +12,7 @@ from zoo.layers.lexical_choice import LexicalChoice
 from zoo.layers.lstm import LSTM
 from zoo.layers.lstm_cell import LSTMCell
 from zoo.layers.luong_attention import LuongAttention
+from zoo.layers.ngram_embedding import NgramEmbedding
 from zoo.layers.recurrent_cell import RecurrentCell
 from zoo.layers.rnn import RNN
 from zoo.layers.simple_rnn import SimpleRNN
@@ -32,6 +33,7 @@ __all__ = [
     "LSTMCell",
     "LexicalChoice",
     "LuongAttention",
+    "NgramEmbedding",
     "RecurrentCell",
     "SimpleRNN",
     "SimpleRNNCell",

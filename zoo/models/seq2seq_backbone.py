@@ -14,6 +14,7 @@ from zoo.layers import AttentionDecoder
 from zoo.layers import Bidirectional
 from zoo.layers import LexicalChoice
 from zoo.layers import LSTMCell
+from zoo.layers import NgramEmbedding
 from zoo.layers import StackedRNNCells
 from zoo.models.make_attention import make_attention
 
@@ -25,7 +26,8 @@ class Encoded(NamedTuple):
 
     Attributes:
         memory: Encoder outputs, `(batch_size, source_length, depth)`.
-        mask: Boolean, `(batch_size, source_length)`, true at real tokens.
+        mask: Boolean, `(batch_size, source_length)`, true where attention may
+            look.
         keys: What the attention made of the memory, `None` without attention.
         embedded: Embeddings of the source, `(batch_size, source_length,
             embedding_dim)`, or `None` if `lexical=False`.
@@ -70,6 +72,12 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
         num_encoder_layers: Number of encoder layers.
         num_decoder_layers: Number of decoder layers.
         bidirectional: Whether the encoder reads in both directions.
+        source_bigrams: Rows in the table of a `zoo.layers.NgramEmbedding` of
+            neighbouring source tokens, which is added to the tokens' own
+            embeddings; 0 is none. For sources of characters: the encoder then
+            sees words.
+        unattended_ids: Source token ids that the encoder reads and attention
+            does not look at, such as the end token's.
         attention: `None`, `"bahdanau"`, `"luong"` (score "general"), or an
             attention layer of the zoo.
         input_feeding: Whether `o_{t-1}` enters step t. Without it the decoder
@@ -135,6 +143,8 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
         num_encoder_layers=1,
         num_decoder_layers=1,
         bidirectional=True,
+        source_bigrams=0,
+        unattended_ids=(),
         attention="bahdanau",
         input_feeding=True,
         lexical=False,
@@ -171,6 +181,14 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
             dtype=dtype,
             name="source_embedding",
         )
+        self.bigram_embedding = None
+        if source_bigrams:
+            self.bigram_embedding = NgramEmbedding(
+                source_bigrams,
+                embedding_dim,
+                dtype=dtype,
+                name="bigram_embedding",
+            )
         self.token_embedding = keras.layers.ReversibleEmbedding(
             target_vocabulary_size,
             embedding_dim,
@@ -272,6 +290,8 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
         self.num_encoder_layers = num_encoder_layers
         self.num_decoder_layers = num_decoder_layers
         self.bidirectional = bidirectional
+        self.source_bigrams = source_bigrams
+        self.unattended_ids = tuple(unattended_ids)
         self.attention = attention
         self.input_feeding = input_feeding
         self.lexical = lexical
@@ -304,7 +324,9 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
             hidden, outputs["alignments"], _ = self.decoder(
                 embedded,
                 memory,
-                memory_mask=inputs["encoder_padding_mask"],
+                memory_mask=self._attended(
+                    inputs["encoder_token_ids"], inputs["encoder_padding_mask"]
+                ),
                 initial_state=states,
                 mask=mask,
             )
@@ -316,9 +338,21 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
         x = self.drop_words(embedding(token_ids), training=training)
         return self.drop(x, training=training)
 
+    def _embed_source(self, token_ids, training=None):
+        x = self._embed(self.source_embedding, token_ids, training)
+        if self.bigram_embedding is None:
+            return x
+        return x + self._embed(self.bigram_embedding, token_ids, training)
+
+    def _attended(self, token_ids, mask):
+        """The memory's mask: real tokens that attention may look at."""
+        for unattended in self.unattended_ids:
+            mask = ops.logical_and(mask, token_ids != unattended)
+        return mask
+
     def _read(self, token_ids, mask, training=None):
         """Encodes a source: embeddings, memory, the decoder's first state."""
-        x = embedded = self._embed(self.source_embedding, token_ids, training)
+        x = embedded = self._embed_source(token_ids, training)
         layers_states = []
         for layer in self.encoder_layers:
             x, *states = layer(x, mask=mask, training=training)
@@ -366,6 +400,7 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
         """
         mask = ops.cast(mask, "bool")
         embedded, memory, state = self._read(token_ids, mask, training=False)
+        mask = self._attended(token_ids, mask)
         if self.attention is None:
             return Encoded(memory, mask, None, None, state)
         state = self.decoder.get_initial_state(
@@ -414,6 +449,8 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
             num_encoder_layers=self.num_encoder_layers,
             num_decoder_layers=self.num_decoder_layers,
             bidirectional=self.bidirectional,
+            source_bigrams=self.source_bigrams,
+            unattended_ids=list(self.unattended_ids),
             attention=attention,
             input_feeding=self.input_feeding,
             lexical=self.lexical,
