@@ -47,7 +47,9 @@ class Config:
     max_length: int = field(64, "longest sentence, in tokens, on either side")
     attention: str = field("bahdanau", "bahdanau, luong or none")
     input_feeding: bool = field(False, "feed o_{t-1} to step t: twice the time")
-    lexical: bool = field(False, "add the attended source words to o_t")
+    lexical: bool = field(True, "with attention: the attended words to o_t")
+    source_bigrams: int = field(8192, "rows for pairs of source tokens; 0: off")
+    fixed_norm: bool = field(True, "one norm for frequent and rare targets")
     embedding_dim: int = field(256, "width of the embeddings")
     encoder_units: int = field(256, "width of the encoder in each direction")
     encoder_layers: int = field(1, "depth of the encoder")
@@ -67,7 +69,9 @@ class Config:
     clip: float = field(1.0, "largest global norm of a gradient")
     ema: float = field(0.999, "momentum of the average over weights; 0: off")
     beam_width: int = field(5, "width of the search on the test set")
-    length_penalties: tuple = field((0.6, 1.0, 1.4), "dev chooses one of these")
+    length_penalties: tuple = field(
+        (0.6, 1.0, 1.4, 1.8), "dev chooses one of these"
+    )
     seed: int = field(1, "of weights, order, dropout and subwords")
     train_first: bool = field(
         True, "without it: evaluate what is in the folder"
@@ -83,6 +87,9 @@ PRESETS = {
         encoder_units=128,
         decoder_units=256,
         vocabulary_size=2000,
+        lexical=False,
+        source_bigrams=0,
+        fixed_norm=False,
         dropout=0.2,
         word_dropout=0.0,
         recurrent_dropout=0.0,
@@ -100,8 +107,6 @@ PRESETS = {
         name="zh_en_plain",
         attention="none",
         decoder_units=616,
-        epochs=26,
-        length_penalties=(1.0, 1.4, 1.8),
     ),
 }
 
@@ -161,7 +166,10 @@ def build_model(config, sources, targets):
         decoder_units=config.decoder_units,
         attention=None if config.attention == "none" else config.attention,
         input_feeding=config.input_feeding,
-        lexical=config.lexical,
+        lexical=config.lexical and config.attention != "none",
+        source_bigrams=config.source_bigrams,
+        fixed_norm=config.fixed_norm,
+        unattended_ids=[source_tokenizer.end_token_id],
         dropout=config.dropout,
         word_dropout=config.word_dropout,
         recurrent_dropout=config.recurrent_dropout,

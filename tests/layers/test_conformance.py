@@ -263,6 +263,12 @@ CASES = {
         lambda: {"n": 3, "embeddings_initializer": "he_normal"},
         (TOKEN_IDS,),
     ),
+    "FixedNormEmbedding": Case(
+        lambda: {"input_dim": 9, "output_dim": FEATURES},
+        lambda: {},
+        (X,),
+        lambda layer, x, **arguments: layer(x, reverse=True, **arguments),
+    ),
     "AttentionCell": Case(
         lambda: {
             "cell": zoo.layers.LSTMCell(UNITS, seed=3, dropout=0.5),

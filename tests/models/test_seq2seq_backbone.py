@@ -21,7 +21,7 @@ WIRINGS = {
     "bahdanau": {"attention": "bahdanau"},
     "luong": {"attention": "luong", "input_feeding": False},
     "lexical": {"lexical": True, "input_feeding": False},
-    "bigrams": {"source_bigrams": 7, "lexical": True},
+    "bigrams": {"source_bigrams": 7, "lexical": True, "fixed_norm": True},
     "no look at 5": {"unattended_ids": (5,)},
     "deep": {"num_encoder_layers": 2, "num_decoder_layers": 2},
     "one direction, copied": {
@@ -176,11 +176,26 @@ def test_a_source_of_unattended_tokens_only_gives_no_context():
 
 def test_bigrams_tell_a_word_from_its_characters():
     backbone = make_backbone(source_bigrams=50, lexical=True)
-    ids = np.array([[5, 7, 6, 7]])
-    embedded = backbone.encode(ids, ids > 0).embedded[0]
-    expected = backbone.source_embedding(ids) + backbone.bigram_embedding(ids)
-    np.testing.assert_allclose(embedded, expected[0], atol=1e-6)
-    assert np.any(embedded[1] != embedded[3])
+    ids = np.array([[5, 7, 6, 7], [6, 7, 9, 9]])
+    mask = np.array([[1, 1, 1, 1], [1, 1, 0, 0]], "bool")
+    embedded = backbone.encode(ids, mask).embedded
+    pairs = ops.convert_to_numpy(backbone.bigram_embedding(ids))
+    expected = ops.convert_to_numpy(backbone.source_embedding(ids)) + pairs
+    expected[0, :3] += pairs[0, 1:]  # and the pair with the token after
+    expected[1, :1] += pairs[1, 1:2]
+    np.testing.assert_allclose(embedded[0], expected[0], atol=1e-6)
+    np.testing.assert_allclose(embedded[1, :2], expected[1, :2], atol=1e-6)
+    assert np.any(embedded[0, 1] != embedded[0, 3])
+
+
+def test_fixed_norm_makes_the_norm_of_a_row_irrelevant():
+    backbone = make_backbone(fixed_norm=True)
+    hidden = np.random.default_rng(0).normal(size=(2, 4)).astype("float32")
+    expected = backbone.token_embedding(hidden, reverse=True)
+    table = backbone.token_embedding.embeddings
+    table.assign(table * np.linspace(1, 9, 13)[:, None])
+    found = backbone.token_embedding(hidden, reverse=True)
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
 
 
 def test_every_argument_survives_its_config():
@@ -196,6 +211,7 @@ def test_every_argument_survives_its_config():
         "lexical": True,
         "bridge": "zero",
         "tie_embeddings": False,
+        "fixed_norm": True,
         "dropout": 0.1,
         "word_dropout": 0.2,
         "recurrent_dropout": 0.3,

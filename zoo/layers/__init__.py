@@ -6,6 +6,7 @@ from zoo.layers.attention_decoder import AttentionDecoder
 from zoo.layers.attention_mechanism import AttentionMechanism
 from zoo.layers.bahdanau_attention import BahdanauAttention
 from zoo.layers.bidirectional import Bidirectional
+from zoo.layers.fixed_norm_embedding import FixedNormEmbedding
 from zoo.layers.gru import GRU
 from zoo.layers.gru_cell import GRUCell
 from zoo.layers.lexical_choice import LexicalChoice
@@ -29,6 +30,7 @@ __all__ = [
     "AttentionMechanism",
     "BahdanauAttention",
     "Bidirectional",
+    "FixedNormEmbedding",
     "GRUCell",
     "LSTMCell",
     "LexicalChoice",

@@ -12,6 +12,7 @@ from zoo.layers import RNN
 from zoo.layers import AttentionCell
 from zoo.layers import AttentionDecoder
 from zoo.layers import Bidirectional
+from zoo.layers import FixedNormEmbedding
 from zoo.layers import LexicalChoice
 from zoo.layers import LSTMCell
 from zoo.layers import NgramEmbedding
@@ -73,9 +74,10 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
         num_decoder_layers: Number of decoder layers.
         bidirectional: Whether the encoder reads in both directions.
         source_bigrams: Rows in the table of a `zoo.layers.NgramEmbedding` of
-            neighbouring source tokens, which is added to the tokens' own
-            embeddings; 0 is none. For sources of characters: the encoder then
-            sees words.
+            pairs of source tokens; 0 is none. To the embedding of a token
+            are added those of the two pairs that it makes with its
+            neighbours. For sources of characters: the encoder then sees
+            words.
         unattended_ids: Source token ids that the encoder reads and attention
             does not look at, such as the end token's.
         attention: `None`, `"bahdanau"`, `"luong"` (score "general"), or an
@@ -92,6 +94,8 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
         tie_embeddings: Whether the softmax shares the target embedding (Press
             & Wolf, "Using the Output Embedding to Improve Language Models",
             2017).
+        fixed_norm: Whether the softmax is a `zoo.layers.FixedNormEmbedding`,
+            in which rare tokens have the same norm as frequent ones.
         dropout: Fraction dropped from embeddings, between encoder layers,
             from the memory and from `o_t` before the softmax.
         word_dropout: Fraction of the tokens on either side whose embedding is
@@ -150,6 +154,7 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
         lexical=False,
         bridge="dense",
         tie_embeddings=True,
+        fixed_norm=False,
         dropout=0.0,
         word_dropout=0.0,
         recurrent_dropout=0.0,
@@ -189,7 +194,12 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
                 dtype=dtype,
                 name="bigram_embedding",
             )
-        self.token_embedding = keras.layers.ReversibleEmbedding(
+        embedding_class = (
+            FixedNormEmbedding
+            if fixed_norm
+            else keras.layers.ReversibleEmbedding
+        )
+        self.token_embedding = embedding_class(
             target_vocabulary_size,
             embedding_dim,
             tie_weights=tie_embeddings,
@@ -297,6 +307,7 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
         self.lexical = lexical
         self.bridge = bridge
         self.tie_embeddings = tie_embeddings
+        self.fixed_norm = fixed_norm
         self.dropout = dropout
         self.word_dropout = word_dropout
         self.recurrent_dropout = recurrent_dropout
@@ -312,9 +323,7 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
         source, memory, states = self._read(
             inputs["encoder_token_ids"], inputs["encoder_padding_mask"]
         )
-        embedded = self._embed(
-            self.token_embedding, inputs["decoder_token_ids"]
-        )
+        embedded = self._drop(self.token_embedding(inputs["decoder_token_ids"]))
         outputs = {"encoder_sequence_output": memory}
         mask = inputs["decoder_padding_mask"]
         if attention is None:
@@ -334,15 +343,18 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
         outputs["decoder_sequence_output"] = self.drop(hidden)
         super().__init__(inputs=inputs, outputs=outputs, dtype=dtype, **kwargs)
 
-    def _embed(self, embedding, token_ids, training=None):
-        x = self.drop_words(embedding(token_ids), training=training)
+    def _drop(self, embedded, training=None):
+        x = self.drop_words(embedded, training=training)
         return self.drop(x, training=training)
 
-    def _embed_source(self, token_ids, training=None):
-        x = self._embed(self.source_embedding, token_ids, training)
+    def _embed_source(self, token_ids, mask, training=None):
+        x = self._drop(self.source_embedding(token_ids), training)
         if self.bigram_embedding is None:
             return x
-        return x + self._embed(self.bigram_embedding, token_ids, training)
+        pairs = self.bigram_embedding(token_ids)  # with the token before
+        real = ops.cast(mask[:, 1:, None], pairs.dtype)
+        following = ops.pad(pairs[:, 1:] * real, ((0, 0), (0, 1), (0, 0)))
+        return x + self._drop(pairs + following, training)
 
     def _attended(self, token_ids, mask):
         """The memory's mask: real tokens that attention may look at."""
@@ -352,7 +364,7 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
 
     def _read(self, token_ids, mask, training=None):
         """Encodes a source: embeddings, memory, the decoder's first state."""
-        x = embedded = self._embed_source(token_ids, training)
+        x = embedded = self._embed_source(token_ids, mask, training)
         layers_states = []
         for layer in self.encoder_layers:
             x, *states = layer(x, mask=mask, training=training)
@@ -456,6 +468,7 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
             lexical=self.lexical,
             bridge=self.bridge,
             tie_embeddings=self.tie_embeddings,
+            fixed_norm=self.fixed_norm,
             dropout=self.dropout,
             word_dropout=self.word_dropout,
             recurrent_dropout=self.recurrent_dropout,
