@@ -198,6 +198,18 @@ def test_fixed_norm_makes_the_norm_of_a_row_irrelevant():
     np.testing.assert_allclose(found, expected, rtol=1e-3)
 
 
+@wirings
+def test_every_weight_is_in_the_file(wiring, tmp_path):
+    backbone = make_backbone(**wiring)
+    for weight in backbone.weights:
+        weight.assign(np.random.default_rng(0).normal(size=weight.shape))
+    backbone.save_weights(tmp_path / "x.weights.h5")
+    again = make_backbone(**wiring)
+    again.load_weights(tmp_path / "x.weights.h5")
+    for x, y in zip(backbone.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(x, y, err_msg=x.path)
+
+
 def test_every_argument_survives_its_config():
     arguments = {
         **SIZES,

@@ -7,17 +7,13 @@ import keras
 import keras_hub
 from keras import ops
 
-from zoo.layers import LSTM
-from zoo.layers import RNN
-from zoo.layers import AttentionCell
-from zoo.layers import AttentionDecoder
-from zoo.layers import Bidirectional
 from zoo.layers import FixedNormEmbedding
 from zoo.layers import LexicalChoice
-from zoo.layers import LSTMCell
 from zoo.layers import NgramEmbedding
-from zoo.layers import StackedRNNCells
-from zoo.models.make_attention import make_attention
+from zoo.models.seq2seq_layers import make_bridge
+from zoo.models.seq2seq_layers import make_decoder
+from zoo.models.seq2seq_layers import make_decoder_cell
+from zoo.models.seq2seq_layers import make_encoder
 
 BRIDGES = ("dense", "copy", "zero")
 
@@ -215,54 +211,34 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
             dtype=dtype,
             name="drop_words",
         )
-        self.encoder_layers = []
-        for i in range(num_encoder_layers):
-            layer = LSTM(
-                encoder_units,
-                return_sequences=True,
-                return_state=True,
-                recurrent_dropout=recurrent_dropout,
-                dtype=dtype,
-                name=f"encoder_layer_{i}",
-            )
-            if bidirectional:
-                layer = Bidirectional(
-                    layer, dtype=dtype, name=f"bidirectional_{i}"
-                )
-            self.encoder_layers.append(layer)
+        self.encoder_layers = make_encoder(
+            encoder_units,
+            num_encoder_layers,
+            bidirectional,
+            recurrent_dropout,
+            dtype,
+        )
         self.bridge_layers = []
         if bridge == "dense":
-            for i in range(num_decoder_layers):
-                for state, activation in (("h", "tanh"), ("c", None)):
-                    self.bridge_layers.append(
-                        keras.layers.Dense(
-                            decoder_units,
-                            activation=activation,
-                            dtype=dtype,
-                            name=f"bridge_{i}_{state}",
-                        )
-                    )
-        cells = [
-            LSTMCell(
+            self.bridge_layers = make_bridge(
+                decoder_units, num_decoder_layers, dtype
+            )
+        self.decoder = make_decoder(
+            make_decoder_cell(
                 decoder_units,
-                dropout=dropout if i else 0.0,
-                recurrent_dropout=recurrent_dropout,
-                dtype=dtype,
-                name=f"decoder_cell_{i}",
-            )
-            for i in range(num_decoder_layers)
-        ]
-        cell = cells[0]
-        if num_decoder_layers > 1:
-            cell = StackedRNNCells(cells, dtype=dtype, name="decoder_cells")
+                num_decoder_layers,
+                dropout,
+                recurrent_dropout,
+                dtype,
+            ),
+            attention,
+            decoder_units,
+            embedding_dim,
+            input_feeding,
+            dtype,
+        )
+        self.output_layer = None
         if attention is None:
-            self.decoder = RNN(
-                cell,
-                return_sequences=True,
-                return_state=True,
-                dtype=dtype,
-                name="decoder",
-            )
             self.output_layer = keras.layers.Dense(
                 embedding_dim,
                 activation="tanh",
@@ -270,21 +246,6 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
                 dtype=dtype,
                 name="output",
             )
-        else:
-            self.decoder = AttentionDecoder(
-                AttentionCell(
-                    cell,
-                    make_attention(attention, decoder_units, dtype),
-                    attention_units=embedding_dim,
-                    attention_activation="tanh",
-                    input_feeding=input_feeding,
-                    dtype=dtype,
-                    name="attention_cell",
-                ),
-                dtype=dtype,
-                name="decoder",
-            )
-            self.output_layer = None
         self.lexical_choice = None
         if lexical:
             self.lexical_choice = LexicalChoice(
