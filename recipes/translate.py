@@ -13,11 +13,13 @@ table (source, tab, target) or two parallel text files for each part:
 Ctrl-C ends the training; the best model so far is evaluated and exported.
 """
 
+import collections
 import dataclasses
 import json
 import pathlib
 import sys
 import time
+import unicodedata
 
 import keras
 
@@ -148,6 +150,19 @@ def make_tokenizer(config, kind, texts, **kwargs):
     return zoo.data.make_tokenizer(kind, texts, **kwargs)
 
 
+def end_mark(sentences):
+    """The most frequent last character, if nearly all are punctuation."""
+    ends = collections.Counter(x.strip()[-1:] for x in sentences)
+    marks = {
+        end: count
+        for end, count in ends.items()
+        if end and unicodedata.category(end).startswith("P")
+    }
+    if sum(marks.values()) < 0.95 * len(sentences):
+        return None
+    return max(marks, key=marks.get)
+
+
 def build_model(config, sources, targets):
     """Tokenizers learnt from the training sentences, and the network."""
     source_tokenizer = make_tokenizer(
@@ -175,7 +190,11 @@ def build_model(config, sources, targets):
         recurrent_dropout=config.recurrent_dropout,
     )
     preprocessor = zoo.models.Seq2SeqPreprocessor(
-        source_tokenizer, tokenizer, 2 * config.max_length, config.max_length
+        source_tokenizer,
+        tokenizer,
+        2 * config.max_length,
+        config.max_length,
+        source_end_mark=end_mark(sources),
     )
     return zoo.models.Seq2Seq(
         backbone, preprocessor, beam_width=config.beam_width

@@ -90,6 +90,53 @@ def test_the_config_holds_both_tokenizers(preprocessor):
     assert again.decoder_sequence_length == 3
 
 
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("你好", "你好。"),
+        ("你好 \t", "你好。"),
+        ("你好。", "你好。"),
+        ("你好？ ", "你好？"),
+        ("“你好”", "“你好”"),
+        ("你好...", "你好..."),
+        ("你好3", "你好3。"),
+        ("你好😀", "你好😀。"),
+        ("", ""),
+        ("  ", ""),
+        ("\u3000\n\x00\u200b", ""),
+        ("你好\u3000", "你好。"),
+        (b"\xff", "\ufffd"),
+    ],
+)
+def test_a_source_without_punctuation_gets_its_end_mark(text, read):
+    preprocessor = Seq2SeqPreprocessor(
+        CharacterTokenizer.train(["你好。"]),
+        WordTokenizer.train(["Hello."]),
+        source_end_mark="。",
+    )
+    for each in (
+        preprocessor,
+        Seq2SeqPreprocessor.from_config(preprocessor.get_config()),
+    ):
+        # NFKC makes ASCII of some marks: what is read is compared
+        found = each.encode_source([text])["encoder_token_ids"]
+        expected = each.source_tokenizer.tokenize([read])
+        assert found.numpy().tolist() == [[*expected.numpy()[0].tolist(), EOS]]
+        tokens = each.source_tokens([text]).numpy()[0].tolist()
+        assert (tokens[-2:-1] == ["。".encode()]) == read.endswith("。")
+
+
+def test_an_end_mark_may_be_any_string():
+    for mark in (".", r"\1", "\\"):
+        preprocessor = Seq2SeqPreprocessor(
+            CharacterTokenizer.train(["ab" + mark]),
+            WordTokenizer.train(["Hello."]),
+            source_end_mark=mark,
+        )
+        tokens = preprocessor.source_tokens(["ab"]).numpy()[0].tolist()
+        assert b"".join(tokens[:-1]).decode() == "ab" + mark
+
+
 def test_wrong_arguments_say_what_is_right(preprocessor):
     tokenizer = preprocessor.tokenizer
     with pytest.raises(ValueError, match="tokenizer of `zoo.data`, got 'zh'"):

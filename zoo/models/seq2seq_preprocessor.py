@@ -25,6 +25,10 @@ class Seq2SeqPreprocessor(keras_hub.models.Seq2SeqLMPreprocessor):
             included; what is beyond is cut off.
         decoder_sequence_length: Largest number of target tokens, end token
             included; what is beyond is cut off.
+        source_end_mark: What to read after a source that ends in no
+            punctuation, such as "。"; nothing by default. For a model that was
+            trained on sentences that end in punctuation nearly always: to it
+            a bare "我爱中国" is unlike all that it knows.
         **kwargs: Further arguments of the base class.
 
     Call arguments:
@@ -49,6 +53,7 @@ class Seq2SeqPreprocessor(keras_hub.models.Seq2SeqLMPreprocessor):
         tokenizer,
         encoder_sequence_length=128,
         decoder_sequence_length=128,
+        source_end_mark=None,
         **kwargs,
     ):
         for name, length in (
@@ -77,6 +82,7 @@ class Seq2SeqPreprocessor(keras_hub.models.Seq2SeqLMPreprocessor):
             **kwargs,
         )
         self.source_tokenizer = source_tokenizer
+        self.source_end_mark = source_end_mark
         if source_tokenizer is not tokenizer and (
             source_tokenizer.config_file == tokenizer.config_file
         ):
@@ -110,7 +116,7 @@ class Seq2SeqPreprocessor(keras_hub.models.Seq2SeqLMPreprocessor):
         Returns:
             Dictionary of `encoder_token_ids` and `encoder_padding_mask`.
         """
-        ids = self.source_tokenizer.tokenize(tf.convert_to_tensor(text))
+        ids = self.source_tokenizer.tokenize(self._complete(text))
         ids = ids[:, : self.encoder_sequence_length - 1]
         ids, mask = pad(append(ids, self.source_tokenizer.end_token_id))
         return {"encoder_token_ids": ids, "encoder_padding_mask": mask}
@@ -125,11 +131,23 @@ class Seq2SeqPreprocessor(keras_hub.models.Seq2SeqLMPreprocessor):
             Strings of shape `(batch_size, source_length)`, padded with empty
             ones; unknown tokens show the text they stand for.
         """
-        tokens = self.source_tokenizer.tokenize_to_strings(
-            tf.convert_to_tensor(text)
-        )
+        tokens = self.source_tokenizer.tokenize_to_strings(self._complete(text))
         tokens = tokens[:, : self.encoder_sequence_length - 1]
         return append(tokens, self.source_tokenizer.end_token).to_tensor()
+
+    def _complete(self, text):
+        """Source sentences with the end mark where they have none."""
+        text = tf.convert_to_tensor(text)
+        if not self.source_end_mark:
+            return text
+        mark = self.source_end_mark.replace("\\", "\\\\")
+        # \p{Z} and \p{C} are what normalisation takes for space or nothing
+        return tf.strings.regex_replace(
+            text,
+            r"([^\p{P}\p{Z}\p{C}])[\p{Z}\p{C}]*$",
+            rf"\1{mark}",
+            replace_global=False,
+        )
 
     def generate_preprocess(
         self, x, *, encoder_sequence_length=None, sequence_length=None
@@ -188,6 +206,7 @@ class Seq2SeqPreprocessor(keras_hub.models.Seq2SeqLMPreprocessor):
             ),
             encoder_sequence_length=self.encoder_sequence_length,
             decoder_sequence_length=self.decoder_sequence_length,
+            source_end_mark=self.source_end_mark,
         )
         return config
 
