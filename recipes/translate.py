@@ -158,7 +158,7 @@ def end_mark(sentences):
         for end, count in ends.items()
         if end and unicodedata.category(end).startswith("P")
     }
-    if sum(marks.values()) < 0.95 * len(sentences):
+    if not marks or sum(marks.values()) < 0.95 * len(sentences):
         return None
     return max(marks, key=marks.get)
 

@@ -197,6 +197,13 @@ def test_the_two_models_to_compare_are_of_one_size():
     assert abs(sizes[0] / sizes[1] - 1) < 0.01
 
 
+def test_the_end_mark_is_that_of_nearly_all_sentences():
+    assert translate.end_mark(["你好。", "好。", "好吗？ "] * 9) == "。"
+    assert translate.end_mark([*["Hi."] * 19, "Hi"]) == "."
+    assert translate.end_mark([*["Hi."] * 18, "Hi", ""]) is None
+    assert translate.end_mark([]) is None
+
+
 def test_flags_change_a_preset():
     config = command_line.parse(
         translate.Config,
