@@ -20,6 +20,7 @@ MECHANISMS = {
     "dot": lambda **k: LuongAttention(score="dot", **k),
     "general": lambda **k: LuongAttention(scale=True, **k),
     "concat": lambda **k: LuongAttention(6, score="concat", **k),
+    "sparse": lambda **k: LuongAttention(probability="sparsemax", **k),
 }
 TOLERANCES = {"float32": 1e-6, "mixed_float16": 4e-3, "mixed_bfloat16": 4e-2}
 
@@ -253,7 +254,9 @@ def test_embedding_mask_reaches_attention_in_a_functional_model():
     assert ((result == 0) == (ids == 0)).all()
 
 
-@pytest.mark.parametrize("probability", ["softmax", "hardmax", flat])
+@pytest.mark.parametrize(
+    "probability", ["softmax", "hardmax", "sparsemax", flat]
+)
 def test_config_keeps_every_argument(probability):
     for layer in (
         BahdanauAttention(6, True, probability, "ones", dtype="float64"),
@@ -285,8 +288,8 @@ def test_callable_probability_never_reaches_padding(query, memory, mask):
 
 
 def test_unknown_probability_names_the_known_ones():
-    with pytest.raises(ValueError, match="'softmax', 'hardmax'.*'sparsemax'"):
-        BahdanauAttention(6, probability="sparsemax")
+    with pytest.raises(ValueError, match="'hardmax', 'sparsemax'.*'entmax'"):
+        BahdanauAttention(6, probability="entmax")
 
 
 @pytest.mark.parametrize(

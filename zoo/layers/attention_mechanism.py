@@ -7,8 +7,13 @@ from zoo.ops.attention import hardmax
 from zoo.ops.attention import masked_softmax
 from zoo.ops.attention import zero_padding
 from zoo.ops.recurrent import unroll
+from zoo.ops.sparsemax import sparsemax
 
-PROBABILITIES = {"softmax": masked_softmax, "hardmax": hardmax}
+PROBABILITIES = {
+    "softmax": masked_softmax,
+    "hardmax": hardmax,
+    "sparsemax": sparsemax,
+}
 
 
 class AttentionMechanism(keras.layers.Layer):
@@ -46,11 +51,12 @@ class AttentionMechanism(keras.layers.Layer):
     Args:
         probability: How scores become alignments: `"softmax"`; `"hardmax"`,
             one at the highest score (the first of equals), without gradient
-            to the scores; or a callable `(scores, mask) -> alignments` for
-            scores of shape `(batch_size, queries, source_length)` and a
-            boolean mask of shape `(batch_size, 1, source_length)` or `None`.
-            Whatever a callable returns at padding is set to zero. To be
-            saved with a model, it must be registered with
+            to the scores; `"sparsemax"`, zero but for the highest scores
+            (`zoo.ops.sparsemax`); or a callable `(scores, mask) ->
+            alignments` for scores of shape `(batch_size, queries,
+            source_length)` and a boolean mask that broadcasts to them, or
+            `None`. Whatever a callable returns at padding is set to zero. To
+            be saved with a model, it must be registered with
             `keras.saving.register_keras_serializable`.
         **kwargs: Arguments of `keras.layers.Layer`.
 

@@ -42,8 +42,8 @@ class BahdanauAttention(AttentionMechanism):
         normalize: Whether to normalise `v` to the learned length `g`, which
             starts at `sqrt(1 / units)`, and to add the bias `b`, which starts
             at zero.
-        probability: `"softmax"`, `"hardmax"` or a callable, as described in
-            `zoo.layers.AttentionMechanism`.
+        probability: `"softmax"`, `"hardmax"`, `"sparsemax"` or a callable, as
+            described in `zoo.layers.AttentionMechanism`.
         kernel_initializer: Initializer of `query_kernel` and `memory_kernel`.
         **kwargs: Arguments of `keras.layers.Layer`.
 

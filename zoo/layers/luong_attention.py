@@ -48,8 +48,8 @@ class LuongAttention(AttentionMechanism):
             `"concat"`.
         scale: Whether to multiply the scores by a learned scalar `g`, which
             starts at one.
-        probability: `"softmax"`, `"hardmax"` or a callable, as described in
-            `zoo.layers.AttentionMechanism`.
+        probability: `"softmax"`, `"hardmax"`, `"sparsemax"` or a callable, as
+            described in `zoo.layers.AttentionMechanism`.
         kernel_initializer: Initializer of the kernels.
         **kwargs: Arguments of `keras.layers.Layer`.
 

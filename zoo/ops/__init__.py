@@ -10,6 +10,7 @@ from zoo.ops.lstm import lstm
 from zoo.ops.lstm import lstm_path
 from zoo.ops.lstm import lstm_step
 from zoo.ops.recurrent import unroll
+from zoo.ops.sparsemax import sparsemax
 
 __all__ = [
     "additive_score",
@@ -21,5 +22,6 @@ __all__ = [
     "lstm_path",
     "lstm_step",
     "masked_softmax",
+    "sparsemax",
     "unroll",
 ]
