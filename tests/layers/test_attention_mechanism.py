@@ -20,8 +20,13 @@ MECHANISMS = {
     "dot": lambda **k: LuongAttention(score="dot", **k),
     "general": lambda **k: LuongAttention(scale=True, **k),
     "concat": lambda **k: LuongAttention(6, score="concat", **k),
+    "location": lambda **k: LuongAttention(
+        score="location", max_source_length=9, **k
+    ),
     "sparse": lambda **k: LuongAttention(probability="sparsemax", **k),
 }
+# Columns of "location" belong to indices, and gaps shift these.
+BY_CONTENT = {k: v for k, v in MECHANISMS.items() if k != "location"}
 TOLERANCES = {"float32": 1e-6, "mixed_float16": 4e-3, "mixed_bfloat16": 4e-2}
 
 every_mechanism = pytest.mark.parametrize(
@@ -109,7 +114,7 @@ def test_time_axis_of_the_query_is_one_query_after_the_other(
         np.testing.assert_allclose(one[1], alignments[:, t], atol=1e-6)
 
 
-@every_mechanism
+@pytest.mark.parametrize("make", BY_CONTENT.values(), ids=BY_CONTENT.keys())
 def test_sentence_alone_is_read_as_in_a_batch(make, query, memory, mask):
     layer = make()
     context, alignments = layer(query, memory, mask=mask)

@@ -244,11 +244,12 @@ CASES = {
     "LuongAttention": Case(
         dict,
         lambda: {
-            "units": 8,
-            "score": "concat",
+            "units": UNITS,
+            "score": "location",
             "scale": True,
-            "probability": "hardmax",
+            "probability": "sparsemax",
             "kernel_initializer": "he_normal",
+            "max_source_length": 9,
         },
         (QUERY, MEMORY),
         mask=("mask", 1),
