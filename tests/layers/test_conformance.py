@@ -254,6 +254,21 @@ CASES = {
         (QUERY, MEMORY),
         mask=("mask", 1),
     ),
+    "LocalAttention": Case(
+        lambda: {"position": "predictive"},
+        lambda: {
+            "window": 2,
+            "position_units": 8,
+            "units": UNITS,
+            "score": "location",
+            "scale": True,
+            "probability": "sparsemax",
+            "kernel_initializer": "he_normal",
+            "max_source_length": 9,
+        },
+        (QUERY, MEMORY),
+        mask=("mask", 1),
+    ),
     "LexicalChoice": Case(
         dict,
         lambda: {"use_bias": False, "kernel_initializer": "he_normal"},

@@ -9,6 +9,7 @@ from zoo.layers.bidirectional import Bidirectional
 from zoo.layers.gru import GRU
 from zoo.layers.gru_cell import GRUCell
 from zoo.layers.lexical_choice import LexicalChoice
+from zoo.layers.local_attention import LocalAttention
 from zoo.layers.lstm import LSTM
 from zoo.layers.lstm_cell import LSTMCell
 from zoo.layers.luong_attention import LuongAttention
@@ -32,6 +33,7 @@ __all__ = [
     "GRUCell",
     "LSTMCell",
     "LexicalChoice",
+    "LocalAttention",
     "LuongAttention",
     "NgramEmbedding",
     "RecurrentCell",

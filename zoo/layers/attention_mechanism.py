@@ -40,9 +40,10 @@ class AttentionMechanism(keras.layers.Layer):
     A subclass creates its weights in `build` and implements `compute_scores`,
     and `project` if the keys are not the memory itself. A mechanism that looks
     back at earlier steps (at its last alignments, say) returns what it
-    carries from `get_initial_state` and overrides `attend`; several queries
-    given to one `attend` are alternatives for the same step, not successive
-    steps. As a layer it then walks over the time axis of the query.
+    carries from `get_initial_state` and overrides `compute_alignments`;
+    several queries given to one `attend` are alternatives for the same step,
+    not successive steps. As a layer it then walks over the time axis of the
+    query.
 
     Padding, where the mask is false, gets alignments of exactly zero, and what
     stands there is not used. A row of padding alone has zero alignments and a
@@ -67,6 +68,7 @@ class AttentionMechanism(keras.layers.Layer):
         mask: Boolean tensor of shape `(batch_size, source_length)`, true at
             real positions, any pattern. By default the Keras mask of
             `memory`, if it carries one.
+        training: Whether what is done in training only, such as noise, is on.
 
     Returns:
         Tuple `(context, alignments)` of shapes `(batch_size, memory_depth)`
@@ -131,6 +133,23 @@ class AttentionMechanism(keras.layers.Layer):
             "`compute_scores(query, keys)`."
         )
 
+    def compute_alignments(self, query, keys, mask, state, training=False):
+        """Turns the scores of one step into alignments.
+
+        Args:
+            query: Tensor `(batch_size, queries, query_depth)`.
+            keys: What `project` returned.
+            mask: Boolean `(batch_size, 1, source_length)`, or `None`.
+            state: State before this step, leaves `(batch_size, queries,
+                ...)`.
+            training: Whether what is done in training only is on.
+
+        Returns:
+            Tuple of the alignments, `(batch_size, queries, source_length)`,
+            and the state after this step, like `state`.
+        """
+        return self.align(self.compute_scores(query, keys), mask), state
+
     def get_initial_state(self, batch_size, memory=None):
         """What the mechanism carries from step to step before the first.
 
@@ -144,7 +163,9 @@ class AttentionMechanism(keras.layers.Layer):
         """
         return ()
 
-    def attend(self, query, keys, memory, mask=None, state=None):
+    def attend(
+        self, query, keys, memory, mask=None, state=None, training=False
+    ):
         """Answers the queries of one step.
 
         Args:
@@ -156,7 +177,8 @@ class AttentionMechanism(keras.layers.Layer):
             mask: Boolean `(batch_size, source_length)`, true at real
                 positions, or `None`.
             state: State before this step; its leaves have the leading axes
-                of `query`.
+                of `query`. By default that before the first step.
+            training: Whether what is done in training only is on.
 
         Returns:
             Tuple `(context, alignments, state)`: context and alignments as
@@ -165,14 +187,24 @@ class AttentionMechanism(keras.layers.Layer):
         self._check_built()
         query = ops.cast(query, self.compute_dtype)
         if len(query.shape) == 2:
-            context, alignments, state = self.attend(
-                query[:, None], keys, memory, mask, state
+            if state is not None:
+                state = keras.tree.map_structure(lambda x: x[:, None], state)
+            results = self.attend(
+                query[:, None], keys, memory, mask, state, training
             )
-            return context[:, 0], alignments[:, 0], state
+            return keras.tree.map_structure(lambda x: x[:, 0], results)
+        if state is None:
+            rows, queries = ops.shape(query)[:2]
+            state = keras.tree.map_structure(
+                lambda x: ops.repeat(x[:, None], queries, axis=1),
+                self.get_initial_state(rows, memory),
+            )
         mask = None if mask is None else mask[:, None]
-        alignments = self.align(self.compute_scores(query, keys), mask)
+        alignments, state = self.compute_alignments(
+            query, keys, mask, state, training
+        )
         context = ops.matmul(alignments, ops.cast(memory, self.compute_dtype))
-        return context, alignments, () if state is None else state
+        return context, alignments, state
 
     def align(self, scores, mask=None):
         """Applies `probability` to scores, `(batch_size, queries, source)`."""
@@ -183,7 +215,7 @@ class AttentionMechanism(keras.layers.Layer):
             return alignments
         return ops.where(mask, alignments, ops.zeros_like(alignments))
 
-    def call(self, query, memory, mask=None):
+    def call(self, query, memory, mask=None, training=False):
         if mask is None:
             mask = getattr(memory, "_keras_mask", None)
         check_query(query)
@@ -193,10 +225,12 @@ class AttentionMechanism(keras.layers.Layer):
         keys = self.project(memory)
         state = self.get_initial_state(ops.shape(query)[0], memory)
         if len(query.shape) == 2 or not keras.tree.flatten(state):
-            return self.attend(query, keys, memory, mask, state)[:2]
+            return self.attend(query, keys, memory, mask, state, training)[:2]
 
         def step(query_t, state):
-            *outputs, state = self.attend(query_t, keys, memory, mask, state)
+            *outputs, state = self.attend(
+                query_t, keys, memory, mask, state, training
+            )
             return tuple(outputs), state
 
         return unroll(step, query, state)[0]
@@ -206,7 +240,7 @@ class AttentionMechanism(keras.layers.Layer):
         mask = getattr(query, "_keras_mask", None)
         return mask, mask
 
-    def compute_output_spec(self, query, memory, mask=None):
+    def compute_output_spec(self, query, memory, mask=None, training=False):
         check_query(query)
         check_memory(memory, mask)
         return tuple(

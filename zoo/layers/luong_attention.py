@@ -5,6 +5,7 @@ from keras import ops
 
 from zoo.layers.attention_mechanism import AttentionMechanism
 from zoo.layers.attention_mechanism import check_known_depth
+from zoo.layers.recurrent_cell import check_positive_integer
 from zoo.layers.recurrent_cell import check_units
 from zoo.ops.attention import additive_score
 from zoo.ops.attention import dot_score
@@ -219,18 +220,16 @@ def check_max_source_length(length, score):
         length: A positive integer for "location", `None` for other scores.
         score: Name of the score.
     """
-    if score != "location":
-        if length is not None:
-            raise ValueError(
-                "Expected `max_source_length` with `score='location'` alone, "
-                f"got {length!r} with `score={score!r}`, which takes a memory "
-                "of any length. Leave it out."
-            )
-        return
-    integer = isinstance(length, int) and not isinstance(length, bool)
-    if not integer or length < 1:
+    if score == "location":
+        check_positive_integer(
+            "max_source_length",
+            length,
+            "It is the length of the longest memory: `score='location'` has "
+            "a column of weights for each of its positions.",
+        )
+    elif length is not None:
         raise ValueError(
-            "Expected `max_source_length`, the number of positions of the "
-            "longest memory, with `score='location'`, got "
-            f"{length!r}. Give a positive integer."
+            "Expected `max_source_length` with `score='location'` alone, got "
+            f"{length!r} with `score={score!r}`, which takes a memory of any "
+            "length. Leave it out."
         )
