@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from zoo.ops.attention import HALF
 from zoo.ops.attention import hardmax
 from zoo.ops.attention import masked_softmax
 from zoo.ops.attention import zero_padding
@@ -266,6 +267,11 @@ class AttentionMechanism(keras.layers.Layer):
             )
         return cls(**config)
 
+    @property
+    def _exact_dtype(self):
+        """Dtype of what half precision would round too much."""
+        return "float32" if self.compute_dtype in HALF else self.compute_dtype
+
     def _add_kernel(self, name, shape):
         """Adds a weight with a fresh copy of `kernel_initializer`.
 
@@ -277,10 +283,10 @@ class AttentionMechanism(keras.layers.Layer):
             initializer = initializer.clone()
         return self.add_weight(shape, name=name, initializer=initializer)
 
-    def _weight(self, variable):
+    def _weight(self, variable, dtype=None):
         """A weight in the dtype of the computation, inside a call or not."""
         variable = ops.convert_to_tensor(variable)
-        return ops.cast(variable, self.compute_dtype)
+        return ops.cast(variable, dtype or self.compute_dtype)
 
     def _check_built(self):
         if not self.built:
@@ -347,6 +353,17 @@ def check_same_batch(query, memory):
             f"shapes {tuple(query.shape)} and {tuple(memory.shape)}. For "
             "several queries of one memory give the query a time axis."
         )
+
+
+def source_length(memory):
+    """Number of positions of a memory; raises `ValueError` without one."""
+    if memory is None:
+        raise ValueError(
+            "Expected `memory`, as the state of this mechanism has a number "
+            "for each of its positions, got None. Call "
+            "`get_initial_state(batch_size, memory)`."
+        )
+    return ops.shape(memory)[1]
 
 
 def check_known_depth(name, shape):

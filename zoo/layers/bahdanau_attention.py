@@ -127,7 +127,7 @@ class BahdanauAttention(AttentionMechanism):
             return additive_score(query, keys, self._weight(self.v))
         query = query + self._weight(self.b)
         # The norm is a sum of squares: not in half precision.
-        v = ops.cast(ops.convert_to_tensor(self.v), self.variable_dtype)
+        v = self._weight(self.v, self._exact_dtype)
         v = ops.cast(v / ops.norm(v), self.compute_dtype)
         return additive_score(query, keys, self._weight(self.g) * v)
 

@@ -9,6 +9,7 @@ from zoo.ops.gru import gru_step
 from zoo.ops.lstm import lstm
 from zoo.ops.lstm import lstm_path
 from zoo.ops.lstm import lstm_step
+from zoo.ops.monotonic import monotonic_attention
 from zoo.ops.recurrent import unroll
 from zoo.ops.sparsemax import sparsemax
 
@@ -22,6 +23,7 @@ __all__ = [
     "lstm_path",
     "lstm_step",
     "masked_softmax",
+    "monotonic_attention",
     "sparsemax",
     "unroll",
 ]
