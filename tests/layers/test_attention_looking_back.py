@@ -21,15 +21,10 @@ class CoverageAttention(AttentionMechanism):
         shape = (batch_size, ops.shape(memory)[1])
         return [ops.zeros(shape, dtype=self.compute_dtype)]
 
-    def attend(self, query, keys, memory, mask=None, state=None):
-        if len(query.shape) == 2:
-            state = keras.tree.map_structure(lambda x: x[:, None], state)
-            results = self.attend(query[:, None], keys, memory, mask, state)
-            return keras.tree.map_structure(lambda x: x[:, 0], results)
+    def compute_alignments(self, query, keys, mask, state, training=False):
         scores = ops.matmul(query, ops.transpose(keys, (0, 2, 1))) - state[0]
-        alignments = self.align(scores, None if mask is None else mask[:, None])
-        context = ops.matmul(alignments, memory)
-        return context, alignments, [state[0] + alignments]
+        alignments = self.align(scores, mask)
+        return alignments, [state[0] + alignments]
 
 
 def draw(*shape):

@@ -110,6 +110,63 @@ def test_concat_is_one_matrix_on_query_and_memory_joined(scale):
     np.testing.assert_allclose(context, expected @ memory, atol=1e-5)
 
 
+@pytest.mark.parametrize("scale", [False, True])
+def test_location_scores_positions_by_the_query_alone(scale):
+    rng = np.random.default_rng(3)
+    query = rng.normal(size=(2, 3, 5)).astype("float32")
+    memory = rng.normal(size=(2, 4, 6)).astype("float32")
+    mask = np.array([[True, False, True, True], [True, True, False, False]])
+    layer = LuongAttention(score="location", scale=scale, max_source_length=8)
+    layer.build(query.shape, memory.shape)
+    assert tuple(layer.location_kernel.shape) == (5, 8)
+    if scale:
+        layer.g.assign(0.6)
+    scores = query @ np.asarray(layer.location_kernel)[:, :4]
+    weights = np.exp(scores * (0.6 if scale else 1)) * mask[:, None]
+    expected = weights / weights.sum(-1, keepdims=True)
+    for function in (layer, tf.function(layer, jit_compile=True)):
+        context, alignments = function(query, memory, mask=mask)
+        np.testing.assert_allclose(alignments, expected, atol=1e-5)
+        np.testing.assert_allclose(context, expected @ memory, atol=1e-5)
+
+
+def test_location_trains_the_columns_of_a_shorter_memory():
+    layer = LuongAttention(score="location", max_source_length=5)
+    query, memory = np.ones((2, 3), "float32"), np.eye(4)[None].repeat(2, 0)
+    layer(query, memory)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(query, memory)[0][:, 0])
+    gradient = tape.gradient(loss, layer.location_kernel.value).numpy()
+    assert (gradient[:, :4] != 0).all() and (gradient[:, 4:] == 0).all()
+
+
+def test_memory_longer_than_the_longest_is_refused():
+    layer = LuongAttention(score="location", max_source_length=4)
+    query, memory = np.ones((2, 3), "float32"), np.ones((2, 5, 6), "float32")
+    with pytest.raises(ValueError, match="`max_source_length` = 4.*got 5.*lar"):
+        layer(query, memory)
+    layer(query, memory[:, :4])
+    with pytest.raises(ValueError, match="`max_source_length` = 4.*got 5.*lar"):
+        layer(query, memory)
+    unknown = tf.TensorSpec((None, None, 6))
+    graph = tf.function(lambda memory: layer(query, memory)[0])
+    graph = graph.get_concrete_function(unknown)
+    assert graph(tf.constant(memory[:, :4])).shape == (2, 6)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        graph(tf.constant(memory))
+
+
+@pytest.mark.parametrize("length", [None, 0, -1, 2.5, True, "3"])
+def test_location_needs_the_longest_memory(length):
+    with pytest.raises(ValueError, match="`max_source_length`.*positive int"):
+        LuongAttention(score="location", max_source_length=length)
+
+
+def test_other_scores_refuse_a_longest_memory():
+    with pytest.raises(ValueError, match="got 7 with `score='general'`.*Leave"):
+        LuongAttention(max_source_length=7)
+
+
 def test_general_takes_the_query_depth_as_units():
     layer = LuongAttention(5)
     layer.build((2, 5), (2, 3, 4))
@@ -132,5 +189,5 @@ def test_concat_needs_units():
 
 
 def test_unknown_score_names_the_known_ones():
-    with pytest.raises(ValueError, match="'dot', 'general', 'concat', got"):
+    with pytest.raises(ValueError, match="'general', 'concat', 'location', g"):
         LuongAttention(score="cosine")

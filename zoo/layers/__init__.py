@@ -5,14 +5,17 @@ from zoo.layers.attention_cell_state import AttentionCellState
 from zoo.layers.attention_decoder import AttentionDecoder
 from zoo.layers.attention_mechanism import AttentionMechanism
 from zoo.layers.bahdanau_attention import BahdanauAttention
+from zoo.layers.bahdanau_monotonic_attention import BahdanauMonotonicAttention
 from zoo.layers.bidirectional import Bidirectional
 from zoo.layers.fixed_norm_embedding import FixedNormEmbedding
 from zoo.layers.gru import GRU
 from zoo.layers.gru_cell import GRUCell
 from zoo.layers.lexical_choice import LexicalChoice
+from zoo.layers.local_attention import LocalAttention
 from zoo.layers.lstm import LSTM
 from zoo.layers.lstm_cell import LSTMCell
 from zoo.layers.luong_attention import LuongAttention
+from zoo.layers.luong_monotonic_attention import LuongMonotonicAttention
 from zoo.layers.ngram_embedding import NgramEmbedding
 from zoo.layers.recurrent_cell import RecurrentCell
 from zoo.layers.rnn import RNN
@@ -29,12 +32,15 @@ __all__ = [
     "AttentionDecoder",
     "AttentionMechanism",
     "BahdanauAttention",
+    "BahdanauMonotonicAttention",
     "Bidirectional",
     "FixedNormEmbedding",
     "GRUCell",
     "LSTMCell",
     "LexicalChoice",
+    "LocalAttention",
     "LuongAttention",
+    "LuongMonotonicAttention",
     "NgramEmbedding",
     "RecurrentCell",
     "SimpleRNN",

@@ -71,7 +71,8 @@ class AttentionCell(keras.layers.Layer):
         keys: What `project(memory)` returned.
         memory_mask: Boolean tensor of shape `(memories, source_length)`, true
             at real positions, or `None`.
-        training: Whether the inner cell's dropout is on.
+        training: Whether the inner cell's dropout, and what a mechanism does
+            in training only, is on.
         masks: Dropout masks of this sequence, for a cell of the zoo that
             drew them; see `zoo.layers.LSTMCell`.
 
@@ -256,7 +257,12 @@ class AttentionCell(keras.layers.Layer):
 
         def read(query):
             return self.reader.read(
-                query, memory, keys, memory_mask, state.attention_state
+                query,
+                memory,
+                keys,
+                memory_mask,
+                state.attention_state,
+                training,
             )
 
         fed = [state.attention]

@@ -56,7 +56,8 @@ class AttentionDecoder(keras.layers.Layer):
             call returned. Zeros by default.
         mask: Boolean tensor of shape `(batch_size, time)`, true at real
             steps. By default the Keras mask of `inputs`, if they carry one.
-        training: Whether the inner cell's dropout is on.
+        training: Whether the inner cell's dropout, and what a mechanism does
+            in training only, is on.
 
     Returns:
         Tuple `(outputs, alignments, state)`: tensors of shape `(batch_size,
@@ -152,7 +153,8 @@ class AttentionDecoder(keras.layers.Layer):
             keys: What `project(memory)` returned.
             memory_mask: Boolean `(batch_size, source_length)`, true at real
                 positions, or `None`.
-            training: Whether the inner cell's dropout is on.
+            training: Whether the inner cell's dropout, and what a mechanism
+                does in training only, is on.
 
         Returns:
             Tuple `((output, alignments), state)`: tensors
@@ -240,7 +242,7 @@ class AttentionDecoder(keras.layers.Layer):
             cell.cell, inputs, state.cell, mask, training=training
         )
         contexts, alignments, _ = cell.reader.read(
-            h, *reading, state.attention_state
+            h, *reading, state.attention_state, training
         )
         output, _ = cell.combine(h, contexts)
         outputs = keras.tree.map_structure(

@@ -3,12 +3,18 @@
 import keras
 from keras import ops
 
+from zoo.ops.attention import HALF
 from zoo.ops.attention import hardmax
 from zoo.ops.attention import masked_softmax
 from zoo.ops.attention import zero_padding
 from zoo.ops.recurrent import unroll
+from zoo.ops.sparsemax import sparsemax
 
-PROBABILITIES = {"softmax": masked_softmax, "hardmax": hardmax}
+PROBABILITIES = {
+    "softmax": masked_softmax,
+    "hardmax": hardmax,
+    "sparsemax": sparsemax,
+}
 
 
 class AttentionMechanism(keras.layers.Layer):
@@ -35,9 +41,10 @@ class AttentionMechanism(keras.layers.Layer):
     A subclass creates its weights in `build` and implements `compute_scores`,
     and `project` if the keys are not the memory itself. A mechanism that looks
     back at earlier steps (at its last alignments, say) returns what it
-    carries from `get_initial_state` and overrides `attend`; several queries
-    given to one `attend` are alternatives for the same step, not successive
-    steps. As a layer it then walks over the time axis of the query.
+    carries from `get_initial_state` and overrides `compute_alignments`;
+    several queries given to one `attend` are alternatives for the same step,
+    not successive steps. As a layer it then walks over the time axis of the
+    query.
 
     Padding, where the mask is false, gets alignments of exactly zero, and what
     stands there is not used. A row of padding alone has zero alignments and a
@@ -46,11 +53,12 @@ class AttentionMechanism(keras.layers.Layer):
     Args:
         probability: How scores become alignments: `"softmax"`; `"hardmax"`,
             one at the highest score (the first of equals), without gradient
-            to the scores; or a callable `(scores, mask) -> alignments` for
-            scores of shape `(batch_size, queries, source_length)` and a
-            boolean mask of shape `(batch_size, 1, source_length)` or `None`.
-            Whatever a callable returns at padding is set to zero. To be
-            saved with a model, it must be registered with
+            to the scores; `"sparsemax"`, zero but for the highest scores
+            (`zoo.ops.sparsemax`); or a callable `(scores, mask) ->
+            alignments` for scores of shape `(batch_size, queries,
+            source_length)` and a boolean mask that broadcasts to them, or
+            `None`. Whatever a callable returns at padding is set to zero. To
+            be saved with a model, it must be registered with
             `keras.saving.register_keras_serializable`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
@@ -61,6 +69,7 @@ class AttentionMechanism(keras.layers.Layer):
         mask: Boolean tensor of shape `(batch_size, source_length)`, true at
             real positions, any pattern. By default the Keras mask of
             `memory`, if it carries one.
+        training: Whether what is done in training only, such as noise, is on.
 
     Returns:
         Tuple `(context, alignments)` of shapes `(batch_size, memory_depth)`
@@ -125,6 +134,23 @@ class AttentionMechanism(keras.layers.Layer):
             "`compute_scores(query, keys)`."
         )
 
+    def compute_alignments(self, query, keys, mask, state, training=False):
+        """Turns the scores of one step into alignments.
+
+        Args:
+            query: Tensor `(batch_size, queries, query_depth)`.
+            keys: What `project` returned.
+            mask: Boolean `(batch_size, 1, source_length)`, or `None`.
+            state: State before this step, leaves `(batch_size, queries,
+                ...)`.
+            training: Whether what is done in training only is on.
+
+        Returns:
+            Tuple of the alignments, `(batch_size, queries, source_length)`,
+            and the state after this step, like `state`.
+        """
+        return self.align(self.compute_scores(query, keys), mask), state
+
     def get_initial_state(self, batch_size, memory=None):
         """What the mechanism carries from step to step before the first.
 
@@ -138,7 +164,9 @@ class AttentionMechanism(keras.layers.Layer):
         """
         return ()
 
-    def attend(self, query, keys, memory, mask=None, state=None):
+    def attend(
+        self, query, keys, memory, mask=None, state=None, training=False
+    ):
         """Answers the queries of one step.
 
         Args:
@@ -150,7 +178,8 @@ class AttentionMechanism(keras.layers.Layer):
             mask: Boolean `(batch_size, source_length)`, true at real
                 positions, or `None`.
             state: State before this step; its leaves have the leading axes
-                of `query`.
+                of `query`. By default that before the first step.
+            training: Whether what is done in training only is on.
 
         Returns:
             Tuple `(context, alignments, state)`: context and alignments as
@@ -159,14 +188,24 @@ class AttentionMechanism(keras.layers.Layer):
         self._check_built()
         query = ops.cast(query, self.compute_dtype)
         if len(query.shape) == 2:
-            context, alignments, state = self.attend(
-                query[:, None], keys, memory, mask, state
+            if state is not None:
+                state = keras.tree.map_structure(lambda x: x[:, None], state)
+            results = self.attend(
+                query[:, None], keys, memory, mask, state, training
             )
-            return context[:, 0], alignments[:, 0], state
+            return keras.tree.map_structure(lambda x: x[:, 0], results)
+        if state is None:
+            rows, queries = ops.shape(query)[:2]
+            state = keras.tree.map_structure(
+                lambda x: ops.repeat(x[:, None], queries, axis=1),
+                self.get_initial_state(rows, memory),
+            )
         mask = None if mask is None else mask[:, None]
-        alignments = self.align(self.compute_scores(query, keys), mask)
+        alignments, state = self.compute_alignments(
+            query, keys, mask, state, training
+        )
         context = ops.matmul(alignments, ops.cast(memory, self.compute_dtype))
-        return context, alignments, () if state is None else state
+        return context, alignments, state
 
     def align(self, scores, mask=None):
         """Applies `probability` to scores, `(batch_size, queries, source)`."""
@@ -177,7 +216,7 @@ class AttentionMechanism(keras.layers.Layer):
             return alignments
         return ops.where(mask, alignments, ops.zeros_like(alignments))
 
-    def call(self, query, memory, mask=None):
+    def call(self, query, memory, mask=None, training=False):
         if mask is None:
             mask = getattr(memory, "_keras_mask", None)
         check_query(query)
@@ -187,10 +226,12 @@ class AttentionMechanism(keras.layers.Layer):
         keys = self.project(memory)
         state = self.get_initial_state(ops.shape(query)[0], memory)
         if len(query.shape) == 2 or not keras.tree.flatten(state):
-            return self.attend(query, keys, memory, mask, state)[:2]
+            return self.attend(query, keys, memory, mask, state, training)[:2]
 
         def step(query_t, state):
-            *outputs, state = self.attend(query_t, keys, memory, mask, state)
+            *outputs, state = self.attend(
+                query_t, keys, memory, mask, state, training
+            )
             return tuple(outputs), state
 
         return unroll(step, query, state)[0]
@@ -200,7 +241,7 @@ class AttentionMechanism(keras.layers.Layer):
         mask = getattr(query, "_keras_mask", None)
         return mask, mask
 
-    def compute_output_spec(self, query, memory, mask=None):
+    def compute_output_spec(self, query, memory, mask=None, training=False):
         check_query(query)
         check_memory(memory, mask)
         return tuple(
@@ -226,6 +267,11 @@ class AttentionMechanism(keras.layers.Layer):
             )
         return cls(**config)
 
+    @property
+    def _exact_dtype(self):
+        """Dtype of what half precision would round too much."""
+        return "float32" if self.compute_dtype in HALF else self.compute_dtype
+
     def _add_kernel(self, name, shape):
         """Adds a weight with a fresh copy of `kernel_initializer`.
 
@@ -237,10 +283,10 @@ class AttentionMechanism(keras.layers.Layer):
             initializer = initializer.clone()
         return self.add_weight(shape, name=name, initializer=initializer)
 
-    def _weight(self, variable):
+    def _weight(self, variable, dtype=None):
         """A weight in the dtype of the computation, inside a call or not."""
         variable = ops.convert_to_tensor(variable)
-        return ops.cast(variable, self.compute_dtype)
+        return ops.cast(variable, dtype or self.compute_dtype)
 
     def _check_built(self):
         if not self.built:
@@ -307,6 +353,17 @@ def check_same_batch(query, memory):
             f"shapes {tuple(query.shape)} and {tuple(memory.shape)}. For "
             "several queries of one memory give the query a time axis."
         )
+
+
+def source_length(memory):
+    """Number of positions of a memory; raises `ValueError` without one."""
+    if memory is None:
+        raise ValueError(
+            "Expected `memory`, as the state of this mechanism has a number "
+            "for each of its positions, got None. Call "
+            "`get_initial_state(batch_size, memory)`."
+        )
+    return ops.shape(memory)[1]
 
 
 def check_known_depth(name, shape):

@@ -42,8 +42,8 @@ class BahdanauAttention(AttentionMechanism):
         normalize: Whether to normalise `v` to the learned length `g`, which
             starts at `sqrt(1 / units)`, and to add the bias `b`, which starts
             at zero.
-        probability: `"softmax"`, `"hardmax"` or a callable, as described in
-            `zoo.layers.AttentionMechanism`.
+        probability: `"softmax"`, `"hardmax"`, `"sparsemax"` or a callable, as
+            described in `zoo.layers.AttentionMechanism`.
         kernel_initializer: Initializer of `query_kernel` and `memory_kernel`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
@@ -127,7 +127,7 @@ class BahdanauAttention(AttentionMechanism):
             return additive_score(query, keys, self._weight(self.v))
         query = query + self._weight(self.b)
         # The norm is a sum of squares: not in half precision.
-        v = ops.cast(ops.convert_to_tensor(self.v), self.variable_dtype)
+        v = self._weight(self.v, self._exact_dtype)
         v = ops.cast(v / ops.norm(v), self.compute_dtype)
         return additive_score(query, keys, self._weight(self.g) * v)
 

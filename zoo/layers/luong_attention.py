@@ -1,15 +1,17 @@
-"""Multiplicative attention and its relatives: dot, general, concat."""
+"""Luong's attention: dot, general, concat and location scores."""
 
 import keras
+from keras import ops
 
 from zoo.layers.attention_mechanism import AttentionMechanism
 from zoo.layers.attention_mechanism import check_known_depth
+from zoo.layers.recurrent_cell import check_positive_integer
 from zoo.layers.recurrent_cell import check_units
 from zoo.ops.attention import additive_score
 from zoo.ops.attention import dot_score
 from zoo.ops.attention import project
 
-SCORES = ("dot", "general", "concat")
+SCORES = ("dot", "general", "concat", "location")
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -20,6 +22,7 @@ class LuongAttention(AttentionMechanism):
     e_s = q . m_s                                score="dot"
     e_s = q . (m_s W_m)                          score="general"
     e_s = v . tanh(q W_q + m_s W_m)              score="concat"
+    e_s = (q W_a)_s                              score="location"
     e_s = g e_s                                  scale=True
     a = softmax(e)
     context = sum_s a_s m_s
@@ -27,7 +30,10 @@ class LuongAttention(AttentionMechanism):
 
     `q` is the query, `m_s` the memory at position `s`, `W_q` is
     `query_kernel`, `W_m` is `memory_kernel`; `[W_q; W_m]` is the one matrix
-    that the paper applies to `[q; m_s]` in "concat".
+    that the paper applies to `[q; m_s]` in "concat". `W_a` is
+    `location_kernel`, with a column for each index of the longest memory:
+    "location" doesn't look at the memory to score it, so a token must keep
+    its index, whatever it is batched with. Pad on the right.
 
     Luong, Pham & Manning, "Effective Approaches to Attention-based Neural
     Machine Translation" (2015), https://aclanthology.org/D15-1166, section
@@ -42,15 +48,17 @@ class LuongAttention(AttentionMechanism):
 
     Args:
         units: Width of the hidden layer of "concat", which needs it. "dot"
-            and "general" work in the depth of the query and need no `units`;
-            if given, it must be that depth.
-        score: `"dot"` (query and memory of the same depth), `"general"` or
-            `"concat"`.
+            and "general" work in the depth of the query and need no `units`,
+            and so does "location"; if given, it must be that depth.
+        score: `"dot"` (query and memory of the same depth), `"general"`,
+            `"concat"` or `"location"`.
         scale: Whether to multiply the scores by a learned scalar `g`, which
             starts at one.
-        probability: `"softmax"`, `"hardmax"` or a callable, as described in
-            `zoo.layers.AttentionMechanism`.
+        probability: `"softmax"`, `"hardmax"`, `"sparsemax"` or a callable, as
+            described in `zoo.layers.AttentionMechanism`.
         kernel_initializer: Initializer of the kernels.
+        max_source_length: Number of positions of the longest memory, padding
+            included; for "location", which needs it, alone.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -69,8 +77,11 @@ class LuongAttention(AttentionMechanism):
 
     Raises:
         ValueError: If `score` or `probability` is unknown, `units` is no
-            positive integer, missing, or not the query's depth, or a tensor
-            has the wrong rank, size or dtype.
+            positive integer, missing, or not the query's depth,
+            `max_source_length` is no positive integer, missing, or given for
+            another score, a memory is longer than that, or a tensor has the
+            wrong rank, size or dtype. (In a graph of unknown lengths a memory
+            that is too long is an error of the backend.)
 
     Example:
 
@@ -90,6 +101,7 @@ class LuongAttention(AttentionMechanism):
         scale=False,
         probability="softmax",
         kernel_initializer="glorot_uniform",
+        max_source_length=None,
         **kwargs,
     ):
         if score not in SCORES:
@@ -104,18 +116,22 @@ class LuongAttention(AttentionMechanism):
                 "Expected `units`, the width of the hidden layer, with "
                 "`score='concat'`, got None. Give a positive integer."
             )
+        check_max_source_length(max_source_length, score)
         super().__init__(probability=probability, **kwargs)
         self.units = units
         self.score = score
         self.scale = scale
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.max_source_length = max_source_length
 
     def build(self, query_shape, memory_shape):
         query_depth = check_known_depth("query", query_shape)
         memory_depth = check_known_depth("memory", memory_shape)
         self._check_depths(query_depth, memory_depth)
+        self._check_length(memory_shape)
         self.query_kernel = None
         self.memory_kernel = None
+        self.location_kernel = None
         self.v = None
         if self.score == "general":
             self.memory_kernel = self._add_kernel(
@@ -131,13 +147,18 @@ class LuongAttention(AttentionMechanism):
             self.v = self.add_weight(
                 (self.units,), name="v", initializer="glorot_uniform"
             )
+        elif self.score == "location":
+            self.location_kernel = self._add_kernel(
+                "location_kernel", (query_depth, self.max_source_length)
+            )
         self.g = None
         if self.scale:
             self.g = self.add_weight((), name="g", initializer="ones")
 
     def project(self, memory):
+        self._check_length(memory.shape)
         memory = super().project(memory)
-        if self.score == "dot":
+        if self.memory_kernel is None:
             return memory
         return project(memory, self._weight(self.memory_kernel))
 
@@ -145,6 +166,9 @@ class LuongAttention(AttentionMechanism):
         if self.score == "concat":
             query = project(query, self._weight(self.query_kernel))
             scores = additive_score(query, keys, self._weight(self.v))
+        elif self.score == "location":
+            scores = project(query, self._weight(self.location_kernel))
+            scores = scores[..., : ops.shape(keys)[1]]
         else:
             scores = dot_score(query, keys)
         return self._weight(self.g) * scores if self.scale else scores
@@ -158,6 +182,7 @@ class LuongAttention(AttentionMechanism):
             kernel_initializer=keras.initializers.serialize(
                 self.kernel_initializer
             ),
+            max_source_length=self.max_source_length,
         )
         return config
 
@@ -177,3 +202,34 @@ class LuongAttention(AttentionMechanism):
                 f"{self.units}. Leave `units` out, or use `score='concat'`, "
                 "which takes any width."
             )
+
+    def _check_length(self, memory_shape):
+        length, longest = memory_shape[1], self.max_source_length
+        if longest is not None and length is not None and length > longest:
+            raise ValueError(
+                "Expected a memory of at most `max_source_length` = "
+                f"{longest} positions with `score='location'`, got {length}. "
+                "Shorten the source, or give a larger `max_source_length`."
+            )
+
+
+def check_max_source_length(length, score):
+    """Raises `ValueError` unless the longest memory fits a score.
+
+    Args:
+        length: A positive integer for "location", `None` for other scores.
+        score: Name of the score.
+    """
+    if score == "location":
+        check_positive_integer(
+            "max_source_length",
+            length,
+            "It is the length of the longest memory: `score='location'` has "
+            "a column of weights for each of its positions.",
+        )
+    elif length is not None:
+        raise ValueError(
+            "Expected `max_source_length` with `score='location'` alone, got "
+            f"{length!r} with `score={score!r}`, which takes a memory of any "
+            "length. Leave it out."
+        )

@@ -105,7 +105,7 @@ class MemoryReader:
             ]
         )
 
-    def read(self, query, memory, keys, mask, state):
+    def read(self, query, memory, keys, mask, state, training=False):
         """Asks every mechanism the same query.
 
         Args:
@@ -115,13 +115,14 @@ class MemoryReader:
             keys: What `project(memory)` returned.
             mask: Boolean `(memories, source_length)`, `None`, or a list.
             state: State of the mechanism or mechanisms.
+            training: Whether what is done in training only is on.
 
         Returns:
             Tuple of the contexts, a list in any case, the alignments and the
             state.
         """
         readings = [
-            attend_rows(mechanism, query, *arguments)
+            attend_rows(mechanism, query, *arguments, training)
             for mechanism, *arguments in zip(
                 self.mechanisms,
                 self.each("keys", keys),
@@ -135,7 +136,7 @@ class MemoryReader:
         return list(contexts), self.all(alignments), self.all(states)
 
 
-def attend_rows(mechanism, query, keys, memory, mask, state):
+def attend_rows(mechanism, query, keys, memory, mask, state, training=False):
     """Lets the rows of a batch that share a memory attend to it together.
 
     Args:
@@ -146,6 +147,7 @@ def attend_rows(mechanism, query, keys, memory, mask, state):
         memory: Tensor `(memories, source_length, memory_depth)`.
         mask: Boolean `(memories, source_length)`, or `None`.
         state: The mechanism's state, leaves `(batch_size, ...)`.
+        training: Whether what is done in training only is on.
 
     Returns:
         Tuple of context, alignments and state, batch axis first.
@@ -163,7 +165,7 @@ def attend_rows(mechanism, query, keys, memory, mask, state):
         lambda x: ops.reshape(x, (memories, sharing, *ops.shape(x)[1:])), state
     )
     context, alignments, state = mechanism.attend(
-        query, keys, memory, mask, state
+        query, keys, memory, mask, state, training
     )
     context, alignments = (
         ops.reshape(x, (*leading, ops.shape(x)[-1]))

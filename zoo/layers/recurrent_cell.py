@@ -248,10 +248,17 @@ class RecurrentCell(keras.layers.Layer):
 
 def check_units(units):
     """Raises `ValueError` unless `units` is a positive integer."""
-    if not isinstance(units, int) or isinstance(units, bool) or units < 1:
+    check_positive_integer(
+        "units", units, "It is the width of the layer's output."
+    )
+
+
+def check_positive_integer(name, value, meaning):
+    """Raises `ValueError`, with the meaning, unless a value is one."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(
-            f"Expected `units` to be a positive integer, got {units!r}. It is "
-            "the width of the layer's output."
+            f"Expected `{name}` to be a positive integer, got {value!r}. "
+            f"{meaning}"
         )
 
 

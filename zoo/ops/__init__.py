@@ -9,7 +9,9 @@ from zoo.ops.gru import gru_step
 from zoo.ops.lstm import lstm
 from zoo.ops.lstm import lstm_path
 from zoo.ops.lstm import lstm_step
+from zoo.ops.monotonic import monotonic_attention
 from zoo.ops.recurrent import unroll
+from zoo.ops.sparsemax import sparsemax
 
 __all__ = [
     "additive_score",
@@ -21,5 +23,7 @@ __all__ = [
     "lstm_path",
     "lstm_step",
     "masked_softmax",
+    "monotonic_attention",
+    "sparsemax",
     "unroll",
 ]
