@@ -135,6 +135,10 @@ def of_a_gru_cell():
     }
 
 
+def of_a_norm_simple_cell():
+    return {**of_a_cell(), "norm_epsilon": 1e-2}
+
+
 def of_a_layer():
     return {
         "return_sequences": True,
@@ -172,6 +176,12 @@ CASES = {
         (STEP, H),
         lambda cell, x, h, **arguments: cell(x, [h], **arguments),
     ),
+    "LayerNormSimpleRNNCell": Case(
+        units,
+        of_a_norm_simple_cell,
+        (STEP, H),
+        lambda cell, x, h, **arguments: cell(x, [h], **arguments),
+    ),
     "StackedRNNCells": Case(
         lambda: {"cells": [zoo.layers.LSTMCell(UNITS, seed=3, dropout=0.5)]},
         dict,
@@ -203,6 +213,16 @@ CASES = {
         lambda: {
             **of_a_layer(),
             **of_a_gru_cell(),
+            **base_arguments(),
+        },
+        (X,),
+        mask=("mask", 0),
+    ),
+    "LayerNormSimpleRNN": Case(
+        units,
+        lambda: {
+            **of_a_layer(),
+            **of_a_norm_simple_cell(),
             **base_arguments(),
         },
         (X,),

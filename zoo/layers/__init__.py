@@ -8,6 +8,8 @@ from zoo.layers.bahdanau_attention import BahdanauAttention
 from zoo.layers.bidirectional import Bidirectional
 from zoo.layers.gru import GRU
 from zoo.layers.gru_cell import GRUCell
+from zoo.layers.layer_norm_simple_rnn import LayerNormSimpleRNN
+from zoo.layers.layer_norm_simple_rnn_cell import LayerNormSimpleRNNCell
 from zoo.layers.lexical_choice import LexicalChoice
 from zoo.layers.lstm import LSTM
 from zoo.layers.lstm_cell import LSTMCell
@@ -31,6 +33,8 @@ __all__ = [
     "Bidirectional",
     "GRUCell",
     "LSTMCell",
+    "LayerNormSimpleRNN",
+    "LayerNormSimpleRNNCell",
     "LexicalChoice",
     "LuongAttention",
     "NgramEmbedding",
