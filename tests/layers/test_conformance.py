@@ -124,6 +124,13 @@ def of_an_lstm_cell():
         **of_a_cell(),
         "recurrent_activation": "hard_sigmoid",
         "unit_forget_bias": False,
+        "peephole": True,
+        "layer_normalization": True,
+        "norm_epsilon": 1e-2,
+        "projection": UNITS,
+        "zoneout_h": 0.25,
+        "zoneout_c": 0.5,
+        "weight_drop": 0.125,
     }
 
 
@@ -204,6 +211,7 @@ CASES = {
             **of_a_layer(),
             **of_an_lstm_cell(),
             **base_arguments(),
+            "return_gates": True,
         },
         (X,),
         mask=("mask", 0),

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from zoo.layers import GRU
+from zoo.layers import LSTM
 from zoo.layers import LayerNormSimpleRNN
 from zoo.layers import SimpleRNN
 
@@ -15,6 +16,12 @@ LAYERS = {
     "gru_before": (GRU, {"reset_after": False}),
 }
 ADDONS = {
+    "peephole": (LSTM, {"peephole": True}),
+    "lnlstm": (LSTM, {"layer_normalization": True}),
+    "lnlstm_norm1e-05": (
+        LSTM,
+        {"layer_normalization": True, "norm_epsilon": 1e-5},
+    ),
     "lnsimple": (LayerNormSimpleRNN, {}),
     "lnsimple_laye0.01": (LayerNormSimpleRNN, {"norm_epsilon": 1e-2}),
 }

@@ -27,6 +27,16 @@ X = draw(BATCH, TIME, FEATURES)
 LAYERS = {
     "simple": SimpleRNN,
     "lstm": LSTM,
+    "lstm options": lambda units, **arguments: LSTM(
+        7,
+        peephole=True,
+        layer_normalization=True,
+        projection=units,
+        zoneout_h=0.25,
+        zoneout_c=0.5,
+        weight_drop=0.5,
+        **arguments,
+    ),
     "norm simple": LayerNormSimpleRNN,
     "cell": lambda units, **arguments: RNN(LSTMCell(units), **arguments),
     "stack": lambda units, **arguments: RNN(

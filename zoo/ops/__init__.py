@@ -9,9 +9,15 @@ from zoo.ops.gru import gru_step
 from zoo.ops.lstm import lstm
 from zoo.ops.lstm import lstm_path
 from zoo.ops.lstm import lstm_step
+from zoo.ops.lstm_options import LSTMGates
+from zoo.ops.lstm_options import LSTMNorms
+from zoo.ops.lstm_options import LSTMOptions
 from zoo.ops.recurrent import unroll
 
 __all__ = [
+    "LSTMGates",
+    "LSTMNorms",
+    "LSTMOptions",
     "additive_score",
     "dot_score",
     "gru",
