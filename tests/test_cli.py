@@ -6,6 +6,7 @@ import sys
 import warnings
 
 import pytest
+from matplotlib import font_manager
 
 import zoo
 from zoo import cli
@@ -182,7 +183,7 @@ def test_plots_of_several_sentences_are_numbered(
 def test_character_without_a_font_is_told_in_one_line(
     model_home, one_load, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(zoo.plots.font_manager.fontManager, "ttflist", [])
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", [])
     path = tmp_path / "picture.png"
     assert cli.main(["translate", "served", "龘", "--plot", str(path)]) == 0
     err = capsys.readouterr().err

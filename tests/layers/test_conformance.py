@@ -126,6 +126,13 @@ def of_an_lstm_cell():
         **of_a_cell(),
         "recurrent_activation": "hard_sigmoid",
         "unit_forget_bias": False,
+        "peephole": True,
+        "layer_normalization": True,
+        "norm_epsilon": 1e-2,
+        "projection": UNITS,
+        "zoneout_h": 0.25,
+        "zoneout_c": 0.5,
+        "weight_drop": 0.125,
     }
 
 
@@ -145,6 +152,10 @@ def of_monotonic_attention():
         "seed": 3,
         "kernel_initializer": "he_normal",
     }
+
+
+def of_a_norm_simple_cell():
+    return {**of_a_cell(), "norm_epsilon": 1e-2}
 
 
 def of_a_layer():
@@ -184,6 +195,12 @@ CASES = {
         (STEP, H),
         lambda cell, x, h, **arguments: cell(x, [h], **arguments),
     ),
+    "LayerNormSimpleRNNCell": Case(
+        units,
+        of_a_norm_simple_cell,
+        (STEP, H),
+        lambda cell, x, h, **arguments: cell(x, [h], **arguments),
+    ),
     "StackedRNNCells": Case(
         lambda: {"cells": [zoo.layers.LSTMCell(UNITS, seed=3, dropout=0.5)]},
         dict,
@@ -206,6 +223,7 @@ CASES = {
             **of_a_layer(),
             **of_an_lstm_cell(),
             **base_arguments(),
+            "return_gates": True,
         },
         (X,),
         mask=("mask", 0),
@@ -215,6 +233,16 @@ CASES = {
         lambda: {
             **of_a_layer(),
             **of_a_gru_cell(),
+            **base_arguments(),
+        },
+        (X,),
+        mask=("mask", 0),
+    ),
+    "LayerNormSimpleRNN": Case(
+        units,
+        lambda: {
+            **of_a_layer(),
+            **of_a_norm_simple_cell(),
             **base_arguments(),
         },
         (X,),

@@ -1,10 +1,12 @@
-"""Layers with one state: values and gradients are those of tf.keras."""
+"""Values and gradients of layers are those of tf.keras and of its addons."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from zoo.layers import GRU
+from zoo.layers import LSTM
+from zoo.layers import LayerNormSimpleRNN
 from zoo.layers import SimpleRNN
 
 UNITS = 5
@@ -13,6 +15,31 @@ LAYERS = {
     "gru_after": (GRU, {"reset_after": True}),
     "gru_before": (GRU, {"reset_after": False}),
 }
+ADDONS = {
+    "peephole": (LSTM, {"peephole": True}),
+    "lnlstm": (LSTM, {"layer_normalization": True}),
+    "lnlstm_norm1e-05": (
+        LSTM,
+        {"layer_normalization": True, "norm_epsilon": 1e-5},
+    ),
+    "lnsimple": (LayerNormSimpleRNN, {}),
+    "lnsimple_laye0.01": (LayerNormSimpleRNN, {"norm_epsilon": 1e-2}),
+}
+
+
+def fold(cotangents, read):
+    """Cotangents of outputs that are zero at masked steps.
+
+    Keras repeats outputs there: their cotangents belong to the step repeated.
+    """
+    folded = np.zeros_like(cotangents)
+    for row in range(len(read)):
+        last = None
+        for t in range(read.shape[1]):
+            last = t if read[row, t] else last
+            if last is not None:
+                folded[row, last] += cotangents[row, t]
+    return folded
 
 
 @pytest.mark.parametrize("direction", ["", "_back"])
@@ -37,20 +64,11 @@ def test_states_and_gradients_are_those_of_tf_keras(
     layer.build(x.shape)
     names = ("kernel", "recurrent_kernel", "bias")
     layer.set_weights([arrays[name] for name in names])
-    # Keras repeats outputs at masked steps: their cotangents belong to the
-    # step repeated.
-    folded = np.zeros_like(arrays["ct_outputs"])
-    for row in range(len(x)):
-        last = None
-        for t in range(x.shape[1]):
-            last = t if read[row, t] else last
-            if last is not None:
-                folded[row, last] += arrays["ct_outputs"][row, t]
     weights = [weight.value for weight in layer.trainable_weights]
     with tf.GradientTape() as tape:
         tape.watch([x, h0])
         outputs, h = layer(x, initial_state=[h0], mask=mask)
-        loss = tf.reduce_sum(outputs * folded)
+        loss = tf.reduce_sum(outputs * fold(arrays["ct_outputs"], read))
         loss += tf.reduce_sum(h * arrays["ct_h"])
     expected = np.where(read[..., None], arrays["outputs"], 0)
     np.testing.assert_allclose(outputs, expected, atol=1e-5)
@@ -59,4 +77,42 @@ def test_states_and_gradients_are_those_of_tf_keras(
     for gradient, name in zip(gradients, ("x", "h0", *names), strict=True):
         np.testing.assert_allclose(
             gradient, arrays[f"grad_{name}"], atol=1e-4, err_msg=name
+        )
+
+
+@pytest.mark.parametrize("mask", ["none", "rp"])
+@pytest.mark.parametrize("name", ADDONS)
+def test_states_and_gradients_are_those_of_tensorflow_addons(
+    oracle, name, mask
+):
+    arrays = oracle(f"g6_{name}_{mask}")
+    layer_class, arguments = ADDONS[name]
+    layer = layer_class(
+        arrays["kernel"].shape[1] // layer_class.cell_class.gates,
+        return_sequences=True,
+        return_state=True,
+        **arguments,
+    )
+    states = range(layer.cell.states)
+    names = ["x", *(f"init{i}" for i in states)]
+    x, *start = (tf.constant(arrays[name]) for name in names)
+    mask = arrays.get("mask", np.ones(x.shape[:2], bool))
+    layer.build(x.shape)
+    names += [weight.name for weight in layer.trainable_weights]
+    layer.set_weights([arrays[weight.name] for weight in layer.weights])
+    weights = [weight.value for weight in layer.trainable_weights]
+    with tf.GradientTape() as tape:
+        tape.watch([x, *start])
+        outputs, *last = layer(x, initial_state=start, mask=mask)
+        loss = tf.reduce_sum(outputs * fold(arrays["ct_outputs"], mask))
+        for i, state in zip(states, last, strict=True):
+            loss += tf.reduce_sum(state * arrays[f"ct_state{i}"])
+    expected = np.where(mask[..., None], arrays["outputs"], 0)
+    np.testing.assert_allclose(outputs, expected, atol=2e-5)
+    for i, state in zip(states, last, strict=True):
+        np.testing.assert_allclose(state, arrays[f"state{i}"], atol=2e-5)
+    gradients = tape.gradient(loss, [x, *start, *weights])
+    for gradient, name in zip(gradients, names, strict=True):
+        np.testing.assert_allclose(
+            gradient, arrays[f"grad_{name}"], atol=2e-4, err_msg=name
         )

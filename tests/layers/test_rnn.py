@@ -1,4 +1,4 @@
-"""Tests of what RNN, SimpleRNN and LSTM have in common."""
+"""Tests of what RNN and the layers with a cell of their own share."""
 
 import keras
 import numpy as np
@@ -8,6 +8,7 @@ from keras import ops
 
 from zoo.layers import LSTM
 from zoo.layers import RNN
+from zoo.layers import LayerNormSimpleRNN
 from zoo.layers import LSTMCell
 from zoo.layers import SimpleRNN
 from zoo.layers import SimpleRNNCell
@@ -26,6 +27,17 @@ X = draw(BATCH, TIME, FEATURES)
 LAYERS = {
     "simple": SimpleRNN,
     "lstm": LSTM,
+    "lstm options": lambda units, **arguments: LSTM(
+        7,
+        peephole=True,
+        layer_normalization=True,
+        projection=units,
+        zoneout_h=0.25,
+        zoneout_c=0.5,
+        weight_drop=0.5,
+        **arguments,
+    ),
+    "norm simple": LayerNormSimpleRNN,
     "cell": lambda units, **arguments: RNN(LSTMCell(units), **arguments),
     "stack": lambda units, **arguments: RNN(
         StackedRNNCells([SimpleRNNCell(3), LSTMCell(units)]), **arguments

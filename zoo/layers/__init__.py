@@ -10,6 +10,8 @@ from zoo.layers.bidirectional import Bidirectional
 from zoo.layers.fixed_norm_embedding import FixedNormEmbedding
 from zoo.layers.gru import GRU
 from zoo.layers.gru_cell import GRUCell
+from zoo.layers.layer_norm_simple_rnn import LayerNormSimpleRNN
+from zoo.layers.layer_norm_simple_rnn_cell import LayerNormSimpleRNNCell
 from zoo.layers.lexical_choice import LexicalChoice
 from zoo.layers.local_attention import LocalAttention
 from zoo.layers.lstm import LSTM
@@ -37,6 +39,8 @@ __all__ = [
     "FixedNormEmbedding",
     "GRUCell",
     "LSTMCell",
+    "LayerNormSimpleRNN",
+    "LayerNormSimpleRNNCell",
     "LexicalChoice",
     "LocalAttention",
     "LuongAttention",

@@ -44,7 +44,7 @@ class Bidirectional(keras.layers.Layer):
 
     Raises:
         ValueError: If `merge_mode` is unknown, or if the layers do not run in
-            opposite directions or return different things.
+            opposite directions, return different things, or return gates.
 
     Example:
 
@@ -68,6 +68,12 @@ class Bidirectional(keras.layers.Layer):
                 "Expected `layer` to be a recurrent layer of the zoo that "
                 f"runs forwards, got {layer!r}. Give a layer such as "
                 "`zoo.layers.LSTM(units)`, with `go_backwards=False`."
+            )
+        if getattr(layer, "return_gates", False):
+            raise ValueError(
+                "Expected `layer` to return outputs and states alone, got "
+                f"{layer!r} with `return_gates=True`. Read the gates of a "
+                "layer that runs in one direction."
             )
         super().__init__(**kwargs)
         self.forward_layer = layer

@@ -13,7 +13,8 @@ class RecurrentCell(keras.layers.Layer):
     """Base class of cells with an input kernel and a recurrent kernel.
 
     A subclass sets `gates`, the number of `units`-wide blocks in its kernels,
-    and implements `call`. A cell is called for one step,
+    and implements `call`. The first of its states is its output, which the
+    recurrent kernel multiplies. A cell is called for one step,
     `cell(inputs, state) -> (output, new_state)`, works inside
     `keras.layers.RNN`, and runs a whole sequence with `unroll`.
 
@@ -128,7 +129,7 @@ class RecurrentCell(keras.layers.Layer):
             constraint=self.kernel_constraint,
         )
         self.recurrent_kernel = self.add_weight(
-            shape=(self.units, width),
+            shape=(self.output_size, width),
             name="recurrent_kernel",
             initializer=self.recurrent_initializer,
             regularizer=self.recurrent_regularizer,
@@ -155,11 +156,12 @@ class RecurrentCell(keras.layers.Layer):
             batch_size: Number of rows, an integer or a scalar tensor.
 
         Returns:
-            List of tensors of shape `(batch_size, units)`, one a state.
+            List of tensors, one a state, of shape `(batch_size, width)` with
+            the widths in `state_size`.
         """
         return [
-            ops.zeros((batch_size, self.units), dtype=self.compute_dtype)
-            for _ in range(self.states)
+            ops.zeros((batch_size, width), dtype=self.compute_dtype)
+            for width in self.state_size
         ]
 
     def dropout_masks(self, batch_size, features, training=False):
@@ -172,14 +174,14 @@ class RecurrentCell(keras.layers.Layer):
 
         Returns:
             Pair of factors, on the inputs, `(batch_size, features)`, and on
-            the recurrent output, `(batch_size, units)`; `None` where nothing
-            is dropped. To be given to each step of the sequence.
+            the recurrent output, `(batch_size, output_size)`; `None` where
+            nothing is dropped. To be given to each step of the sequence.
         """
         return tuple(
             self._draw_mask((batch_size, width), rate) if training else None
             for width, rate in (
                 (features, self.dropout),
-                (self.units, self.recurrent_dropout),
+                (self.output_size, self.recurrent_dropout),
             )
         )
 
@@ -246,10 +248,10 @@ class RecurrentCell(keras.layers.Layer):
         return config
 
 
-def check_units(units):
+def check_units(units, name="units"):
     """Raises `ValueError` unless `units` is a positive integer."""
     check_positive_integer(
-        "units", units, "It is the width of the layer's output."
+        name, units, "It is the width of the layer's output."
     )
 
 
@@ -269,6 +271,16 @@ def check_fraction(name, value):
         raise ValueError(
             f"Expected `{name}` to be a fraction from 0 to below 1, got "
             f"{value!r}. It is the share of values to drop in training."
+        )
+
+
+def check_epsilon(value):
+    """Raises `ValueError` unless `norm_epsilon` is a positive number."""
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not number or not 0 < value < float("inf"):
+        raise ValueError(
+            "Expected `norm_epsilon` to be a positive number, got "
+            f"{value!r}. It is added to variances, such as 1e-3."
         )
 
 

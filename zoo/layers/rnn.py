@@ -130,6 +130,10 @@ class RNN(keras.layers.Layer):
             reverse=self.go_backwards,
             training=training,
         )
+        return self._results(outputs, state, mask)
+
+    def _results(self, outputs, state, mask):
+        """What a call returns, once the last state is kept if it is to be."""
         if self.stateful:
             for variable, x in zip(
                 keras.tree.flatten(self.state),
@@ -139,14 +143,19 @@ class RNN(keras.layers.Layer):
                 variable.assign(x)
         if not self.return_sequences:
             outputs = self._last_outputs(outputs, state, mask)
-        elif self.go_backwards:
-            outputs = keras.tree.map_structure(
-                lambda x: ops.flip(x, axis=1), outputs
-            )
+        else:
+            outputs = self._in_order_taken(outputs)
         outputs = keras.tree.map_structure(self._cast_output, outputs)
         if self.return_state:
             return (outputs, *keras.tree.flatten(state))
         return outputs
+
+    def _in_order_taken(self, sequences):
+        if not self.go_backwards:
+            return sequences
+        return keras.tree.map_structure(
+            lambda x: ops.flip(x, axis=1), sequences
+        )
 
     def _start_state(self, sequences, initial_state):
         if initial_state is None and self.stateful:
@@ -211,8 +220,8 @@ class RNN(keras.layers.Layer):
         mask = sequence_mask(sequences, mask)
         if not self.return_sequences:
             mask = None
-        elif mask is not None and self.go_backwards:
-            mask = ops.flip(mask, axis=1)
+        elif mask is not None:
+            mask = self._in_order_taken(mask)
         if not self.return_state:
             return mask
         states = keras.tree.flatten(self.get_initial_state(1))

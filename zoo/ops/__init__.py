@@ -9,11 +9,17 @@ from zoo.ops.gru import gru_step
 from zoo.ops.lstm import lstm
 from zoo.ops.lstm import lstm_path
 from zoo.ops.lstm import lstm_step
+from zoo.ops.lstm_options import LSTMGates
+from zoo.ops.lstm_options import LSTMNorms
+from zoo.ops.lstm_options import LSTMOptions
 from zoo.ops.monotonic import monotonic_attention
 from zoo.ops.recurrent import unroll
 from zoo.ops.sparsemax import sparsemax
 
 __all__ = [
+    "LSTMGates",
+    "LSTMNorms",
+    "LSTMOptions",
     "additive_score",
     "dot_score",
     "gru",

@@ -5,6 +5,10 @@ from keras import ops
 
 from zoo.ops.attention import zero_padding
 from zoo.ops.backend import load_backend
+from zoo.ops.lstm_options import PLAIN
+from zoo.ops.lstm_options import lstm_gates
+from zoo.ops.lstm_options import lstm_options_step
+from zoo.ops.lstm_options import normalize
 from zoo.ops.recurrent import project_sequences
 from zoo.ops.recurrent import swap_batch_and_time
 from zoo.ops.recurrent import unroll
@@ -29,18 +33,24 @@ def lstm_step(z, c, activation=ops.tanh, recurrent_activation=ops.sigmoid):
     Returns:
         Tuple `(h, c)` of the states after the step.
     """
-    # i = input, f = forget, g = candidate, o = output
-    i, f, g, o = ops.split(z, 4, axis=-1)
-    c = recurrent_activation(f) * c + recurrent_activation(i) * activation(g)
-    return recurrent_activation(o) * activation(c), c
+    return lstm_gates(z, c, activation, recurrent_activation)[:2]
 
 
-def lstm_path(activation=ops.tanh, recurrent_activation=ops.sigmoid):
+def lstm_path(
+    activation=ops.tanh,
+    recurrent_activation=ops.sigmoid,
+    options=PLAIN,
+    return_gates=False,
+):
     """Says which implementation `zoo.ops.lstm` takes, and why.
+
+    Dropout of inputs, recurrent output or recurrent kernel changes nothing.
 
     Args:
         activation: As for `zoo.ops.lstm`.
         recurrent_activation: As for `zoo.ops.lstm`.
+        options: As for `zoo.ops.lstm`; only what is not `None` counts.
+        return_gates: As for `zoo.ops.lstm`.
 
     Returns:
         Tuple of the path's name, `"bptt"` or `"loop"`, and the reason.
@@ -48,14 +58,21 @@ def lstm_path(activation=ops.tanh, recurrent_activation=ops.sigmoid):
     Example:
 
     >>> import keras
-    >>> from zoo.ops import lstm_path
+    >>> from zoo.ops import LSTMOptions, lstm_path
     >>> lstm_path(activation=keras.ops.relu)
     ('loop', 'activation is not tanh')
+    >>> lstm_path(options=LSTMOptions(zoneout=(0.05, 0.5)))
+    ('loop', 'the hand-derived gradient has no zoneout')
     """
     if not _is_function(activation, "tanh"):
         return "loop", "activation is not tanh"
     if not _is_function(recurrent_activation, "sigmoid"):
         return "loop", "recurrent_activation is not sigmoid"
+    for name, option in options._asdict().items():
+        if option is not None:
+            return "loop", f"the hand-derived gradient has no {name}"
+    if return_gates:
+        return "loop", "the hand-derived gradient keeps no gates"
     if keras.config.backend() != "tensorflow":
         return "loop", "the hand-derived gradient is TensorFlow's alone"
     return "bptt", "hand-derived gradient: tanh and sigmoid on TensorFlow"
@@ -73,6 +90,8 @@ def lstm(
     recurrent_activation=ops.sigmoid,
     recurrent_mask=None,
     path=None,
+    options=PLAIN,
+    return_gates=False,
 ):
     """Long short-term memory over a sequence.
 
@@ -82,16 +101,18 @@ def lstm(
     h_t = sigmoid(z_o) * tanh(c_t)
     ```
 
-    after Gers, Schmidhuber & Cummins, "Learning to Forget" (2000), without
-    peepholes. Products with `W` are taken for all steps before the loop.
-    Masked steps carry the state and output zeros.
+    after Gers, Schmidhuber & Cummins, "Learning to Forget" (2000); `options`
+    can add to it, with the equations of `zoo.layers.LSTMCell`. Products with
+    `W` are taken for all steps before the loop. Masked steps carry the state
+    and output zeros.
 
     Args:
         inputs: `x`, shape `(batch_size, time, features)`.
         initial_state: `[h, c]`, each of shape `(batch_size, units)`.
         kernel: `W`, shape `(features, 4 * units)`; columns in the order of
             input, forget, candidate and output gate, as in Keras.
-        recurrent_kernel: `U`, shape `(units, 4 * units)`.
+        recurrent_kernel: `U`, shape `(units, 4 * units)`, or as many rows as
+            the projection is wide.
         bias: `b`, shape `(4 * units,)`, or `None`.
         mask: Boolean, shape `(batch_size, time)`, true at real steps.
         reverse: If true, runs from the last step to the first.
@@ -101,11 +122,15 @@ def lstm(
             `(batch_size, units)`: variational recurrent dropout.
         path: `"loop"` or `"bptt"` to insist on an implementation; by default
             the one that `lstm_path` names.
+        options: A `zoo.ops.LSTMOptions`.
+        return_gates: If true, the gates of all steps are returned too.
 
     Returns:
         Tuple `(outputs, [h, c])`: outputs of shape
         `(batch_size, time, units)` in the order of the inputs, also when
-        `reverse=True`, and the last state.
+        `reverse=True`, and the last state. With `return_gates` a third
+        entry, `zoo.ops.LSTMGates` of the shape of the outputs before any
+        projection, zero at masked steps.
 
     Raises:
         ValueError: If `inputs` is not of rank 3, `mask` does not fit it, or
@@ -124,8 +149,10 @@ def lstm(
     ((2, 3, 5), (2, 5))
     """
     h, c = (ops.convert_to_tensor(x) for x in initial_state)
-    z, mask = project_sequences(inputs, kernel, bias, mask)
-    default, reason = lstm_path(activation, recurrent_activation)
+    z, mask = _project(inputs, kernel, bias, mask, options.norms)
+    default, reason = lstm_path(
+        activation, recurrent_activation, options, return_gates
+    )
     path = path or default
     if path not in ("loop", default):
         expected = " or ".join(map(repr, sorted({"loop", default})))
@@ -145,18 +172,36 @@ def lstm(
         )
         return zero_padding(swap_batch_and_time(hs), mask), [h, c]
 
-    def step(z_t, state):
-        h, c = state
-        fed = h if recurrent_mask is None else h * recurrent_mask
-        h, c = lstm_step(
-            z_t + ops.matmul(fed, recurrent_kernel),
-            c,
+    drawn = options.zoneout
+    if drawn is None or not hasattr(drawn[0], "shape"):
+        drawn = ()
+
+    def step(inputs_t, state):
+        z_t, drawn_t = inputs_t
+        h, c, gates = lstm_options_step(
+            z_t,
+            state,
+            recurrent_kernel,
             activation,
             recurrent_activation,
+            recurrent_mask,
+            options._replace(zoneout=drawn_t or options.zoneout),
         )
-        return h, [h, c]
+        return (h, gates if return_gates else ()), [h, c]
 
-    return unroll(step, z, [h, c], mask=mask, reverse=reverse)
+    (outputs, gates), state = unroll(
+        step, (z, drawn), [h, c], mask=mask, reverse=reverse
+    )
+    return (outputs, state, gates) if return_gates else (outputs, state)
+
+
+def _project(inputs, kernel, bias, mask, norms):
+    """Products with the kernel, normalised before the bias is added."""
+    if norms is None:
+        return project_sequences(inputs, kernel, bias, mask)
+    z, mask = project_sequences(inputs, kernel, mask=mask)
+    z = normalize(z, norms.kernel, norms.epsilon)
+    return (z if bias is None else z + bias), mask
 
 
 def _is_function(function, name):

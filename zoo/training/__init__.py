@@ -1,4 +1,4 @@
-"""What `fit` needs around it: losses and callbacks."""
+"""What `fit` needs around it: losses, callbacks, how far gradients reach."""
 
 from zoo._lazy import attach
 
@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     names={
         "BestBleu": "zoo.training.best_bleu",
+        "gradient_norms": "zoo.training.gradient_norms",
         "TokenCrossentropy": "zoo.training.token_crossentropy",
     },
 )

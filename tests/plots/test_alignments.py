@@ -5,6 +5,8 @@ import sys
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib import figure as figures
+from matplotlib import font_manager
 from matplotlib import image as images
 
 import zoo
@@ -52,7 +54,7 @@ def test_cells_of_a_small_picture_carry_their_weight():
 def test_chinese_is_drawn_with_the_font_of_the_package_on_a_bare_machine(
     monkeypatch,
 ):
-    monkeypatch.setattr(plots.font_manager.fontManager, "ttflist", [])
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", [])
     axes = plots.alignments(WEIGHTS, SOURCE, TARGET).axes[0]
     for label in axes.get_xticklabels():
         file = pathlib.Path(label.get_fontproperties().get_file())
@@ -73,7 +75,7 @@ def test_different_characters_give_different_pictures(tmp_path):
 
 
 def test_what_no_font_has_is_a_box_and_a_warning_names_it(monkeypatch):
-    monkeypatch.setattr(plots.font_manager.fontManager, "ttflist", [])
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", [])
     with pytest.warns(UserWarning, match="No font .* has 국, 한: drawn as □"):
         figure = plots.alignments([[0.4, 0.6]], ["한국", "中"], ["Korea"])
     assert _labels(figure)[0] == ["□□", "中"]
@@ -109,7 +111,7 @@ def test_failure_keeps_the_old_file_and_leaves_nothing(tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(plots.Figure, "savefig", fail)
+    monkeypatch.setattr(figures.Figure, "savefig", fail)
     with pytest.raises(OSError, match="No space"):
         plots.alignments(WEIGHTS, SOURCE, TARGET, path)
     assert path.read_text() == "old"
