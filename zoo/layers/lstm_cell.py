@@ -46,18 +46,18 @@ class LSTMCell(RecurrentCell):
       is carried.
     - `projection`: `h_t = (o_t * tanh(c_t)) P`, narrower than `c_t`. Sak,
       Senior & Beaufays, "Long Short-Term Memory Based Recurrent Neural
-      Network Architectures for Large Scale Acoustic Modeling" (2014),
-      https://arxiv.org/abs/1402.1128, Eq. 6.
+      Network Architectures for Large Vocabulary Speech Recognition" (2014),
+      https://arxiv.org/abs/1402.1128, Eq. 12.
     - `zoneout_h`, `zoneout_c`: units of a state keep, at random and anew at
       every step, the value they had; at inference `z * h_{t-1} +
       (1 - z) * h_t`, the expectation. Krueger et al., "Zoneout: Regularizing
       RNNs by Randomly Preserving Hidden Activations" (2017),
-      https://arxiv.org/abs/1606.01305, Eqs. 4-5. `c_t` enters `h_t` before
+      https://arxiv.org/abs/1606.01305, section 3. `c_t` enters `h_t` before
       its own zoneout.
     - `weight_drop`: entries of `U` are dropped in training, the same ones in
       all rows and all steps of a sequence, the others scaled up. Merity,
       Keskar & Socher, "Regularizing and Optimizing LSTM Language Models"
-      (2018), https://arxiv.org/abs/1708.02182, section 3.
+      (2018), https://arxiv.org/abs/1708.02182, section 2.
 
     Args:
         units: Width of the cell state, and of the output without
