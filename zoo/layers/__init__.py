@@ -7,6 +7,7 @@ from zoo.layers.attention_mechanism import AttentionMechanism
 from zoo.layers.bahdanau_attention import BahdanauAttention
 from zoo.layers.bahdanau_monotonic_attention import BahdanauMonotonicAttention
 from zoo.layers.bidirectional import Bidirectional
+from zoo.layers.coverage_attention import CoverageAttention
 from zoo.layers.gru import GRU
 from zoo.layers.gru_cell import GRUCell
 from zoo.layers.lexical_choice import LexicalChoice
@@ -33,6 +34,7 @@ __all__ = [
     "BahdanauAttention",
     "BahdanauMonotonicAttention",
     "Bidirectional",
+    "CoverageAttention",
     "GRUCell",
     "LSTMCell",
     "LexicalChoice",
