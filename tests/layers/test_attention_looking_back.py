@@ -1,20 +1,25 @@
-"""Tests of a mechanism that carries a state, in every use of a mechanism."""
+"""Tests of mechanisms that carry a state, in every use of a mechanism."""
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from zoo.layers.attention_cell import AttentionCell
 from zoo.layers.attention_decoder import AttentionDecoder
 from zoo.layers.attention_mechanism import AttentionMechanism
+from zoo.layers.bahdanau_monotonic_attention import BahdanauMonotonicAttention
+from zoo.layers.coverage_attention import CoverageAttention
+from zoo.layers.local_attention import LocalAttention
 from zoo.layers.lstm_cell import LSTMCell
+from zoo.layers.luong_monotonic_attention import LuongMonotonicAttention
 
 # The memory is as deep as the cell, so that scores are inner products.
 BATCH, TIME, FEATURES, UNITS, SOURCE = 3, 6, 2, 5, 7
 
 
-class CoverageAttention(AttentionMechanism):
+class Shunning(AttentionMechanism):
     """Dot attention that shuns what it has attended to before."""
 
     def get_initial_state(self, batch_size, memory=None):
@@ -27,8 +32,31 @@ class CoverageAttention(AttentionMechanism):
         return alignments, [state[0] + alignments]
 
 
+MECHANISMS = {
+    "of a user": Shunning,
+    "coverage": lambda: CoverageAttention(4),
+    "local-m": lambda: LocalAttention("monotonic", 2),
+    "monotonic": lambda: BahdanauMonotonicAttention(4, sigmoid_noise=0.1),
+    "monotonic hard": lambda: LuongMonotonicAttention(mode="hard"),
+    "monotonic loop": lambda: LuongMonotonicAttention(mode="recursive"),
+}
+every_mechanism = pytest.mark.parametrize(
+    "make", MECHANISMS.values(), ids=MECHANISMS.keys()
+)
+
+
 def draw(*shape):
     return np.random.default_rng(shape).normal(size=shape).astype("float32")
+
+
+def decoder_of(mechanism, **kwargs):
+    """A decoder with large random weights."""
+    decoder = AttentionDecoder(
+        AttentionCell(LSTMCell(UNITS), mechanism, **kwargs)
+    )
+    decoder.build((None, None, FEATURES), (None, None, UNITS))
+    decoder.set_weights([2 * draw(*x.shape) for x in decoder.get_weights()])
+    return decoder
 
 
 @pytest.fixture
@@ -38,14 +66,14 @@ def memory():
 
 @pytest.fixture
 def mask():
-    return np.array(
-        [[0, 1, 1, 0, 1, 1, 0], [1] * 7, [1, 1, 1, 0, 0, 0, 0]], bool
-    )
+    return np.array([[0, 1, 1, 0, 1, 1, 0], [1] * 7, [0] * 7], bool)
 
 
-def assert_close(results, expected):
+def assert_close(results, expected, tolerance=1e-5):
     keras.tree.map_structure(
-        lambda x, y: np.testing.assert_allclose(x, y, atol=1e-5),
+        lambda x, y: np.testing.assert_allclose(
+            ops.cast(x, "float32"), ops.cast(y, "float32"), atol=tolerance
+        ),
         results,
         expected,
     )
@@ -53,12 +81,12 @@ def assert_close(results, expected):
 
 def test_plain_layer_walks_over_the_query(memory, mask):
     query = draw(BATCH, TIME, UNITS)
-    context, alignments = CoverageAttention()(query, memory, mask=mask)
+    context, alignments = Shunning()(query, memory, mask=mask)
     coverage = np.zeros((BATCH, SOURCE))
     for t in range(TIME):
         scores = np.einsum("bd,bsd->bs", query[:, t], memory) - coverage
         expected = np.exp(scores) * mask
-        expected /= expected.sum(-1, keepdims=True)
+        expected /= np.maximum(expected.sum(-1, keepdims=True), 1e-30)
         np.testing.assert_allclose(alignments[:, t], expected, atol=1e-5)
         coverage += expected
     np.testing.assert_allclose(
@@ -66,18 +94,15 @@ def test_plain_layer_walks_over_the_query(memory, mask):
     )
 
 
-@pytest.mark.parametrize("input_feeding", [True, False])
-def test_decoder_carries_the_state(input_feeding, memory, mask):
-    decoder = AttentionDecoder(
-        AttentionCell(
-            LSTMCell(UNITS), CoverageAttention(), input_feeding=input_feeding
-        )
-    )
+@every_mechanism
+@pytest.mark.parametrize(
+    "arguments", [{}, {"input_feeding": False}, {"query": "before"}]
+)
+def test_decoder_carries_the_state(make, arguments, memory, mask):
+    decoder = decoder_of(make(), **arguments)
     inputs = draw(BATCH, TIME, FEATURES)
     outputs, alignments, final_state = decoder(inputs, memory, mask)
-    np.testing.assert_allclose(
-        final_state.attention_state[0], alignments.numpy().sum(1), atol=1e-5
-    )
+    assert np.any(alignments[:2]) and not np.any(alignments[2])
     state = decoder.get_initial_state(BATCH, memory)
     keys = decoder.project(memory)
     for t in range(TIME):
@@ -86,17 +111,42 @@ def test_decoder_carries_the_state(input_feeding, memory, mask):
     assert_close(state, final_state)
 
 
-def test_every_beam_has_a_state_of_its_own(memory, mask):
-    beams = 2
-    decoder = AttentionDecoder(
-        AttentionCell(LSTMCell(UNITS), CoverageAttention())
+@every_mechanism
+def test_functional_model_survives_a_keras_file(make, memory, mask, tmp_path):
+    shapes = ((None, FEATURES), (None, UNITS), (None,))
+    tensors = [keras.Input(shape) for shape in shapes[:2]]
+    tensors.append(keras.Input(shapes[2], dtype="bool"))
+    outputs, alignments, _ = decoder_of(make())(*tensors)
+    assert tuple(alignments.shape) == (None, None, None)
+    model = keras.Model(tensors, [outputs, alignments])
+    arrays = [draw(BATCH, TIME, FEATURES), memory, mask]
+    model.save(tmp_path / "model.keras")
+    copy = keras.models.load_model(
+        tmp_path / "model.keras", custom_objects={"Shunning": Shunning}
     )
-    decoder.build((None, None, FEATURES), memory.shape)
+    assert_close(copy(arrays), model(arrays), 1e-6)
+
+
+@every_mechanism
+def test_masked_steps_do_not_count(make, memory, mask):
+    decoder = decoder_of(make())
+    inputs = draw(BATCH, TIME, FEATURES)
+    steps = np.array([[True, False, True, True, False, True]] * BATCH)
+    _, alignments, state = decoder(inputs, memory, mask, mask=steps)
+    expected = decoder(inputs[:, steps[0]], memory, mask)
+    assert_close(alignments.numpy()[:, steps[0]], expected[1])
+    assert_close(state, expected[2])
+
+
+@every_mechanism
+def test_every_beam_has_a_state_of_its_own(make, memory, mask):
+    beams = 2
+    decoder = decoder_of(make())
     tiled = np.repeat(memory, beams, axis=0)
     tiled_mask = np.repeat(mask, beams, axis=0)
     shared_state = decoder.get_initial_state(BATCH * beams, memory)
     tiled_state = shared_state
-    for t in range(2):
+    for t in range(3):
         inputs = draw(BATCH * beams, FEATURES) + t
         shared, shared_state = decoder.step(
             inputs, shared_state, memory, decoder.project(memory), mask
@@ -106,5 +156,48 @@ def test_every_beam_has_a_state_of_its_own(memory, mask):
         )
         assert_close(shared, expected)
         assert_close(shared_state, tiled_state)
-    coverage = shared_state.attention_state[0].numpy()
-    assert np.abs(coverage[0] - coverage[1]).max() > 1e-4
+
+
+@every_mechanism
+def test_xla_with_dynamic_shapes_trains_alike(make, memory, mask):
+    decoder = decoder_of(make())
+
+    def train(inputs, memory, mask):
+        with tf.GradientTape() as tape:
+            tape.watch(memory)
+            outputs, alignments, _ = decoder(inputs, memory, mask)
+            loss = tf.reduce_sum(outputs**2) + tf.reduce_sum(alignments**2)
+        weights = [w.value for w in decoder.trainable_weights]
+        gradients = tape.gradient(
+            loss, [memory, *weights], unconnected_gradients="zero"
+        )
+        return outputs, alignments, gradients
+
+    compiled = tf.function(
+        train,
+        input_signature=[
+            tf.TensorSpec((None, None, FEATURES)),
+            tf.TensorSpec((None, None, UNITS)),
+            tf.TensorSpec((None, None), "bool"),
+        ],
+        jit_compile=True,
+    )
+    inputs, memory = draw(BATCH, TIME, FEATURES), tf.constant(memory)
+    expected = train(tf.constant(inputs), memory, tf.constant(mask))
+    assert_close(compiled(inputs, memory, mask), expected, 1e-3)
+
+
+@every_mechanism
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision_trains(make, policy, memory, mask):
+    keras.config.set_dtype_policy(policy)
+    decoder = decoder_of(make())
+    inputs = draw(BATCH, TIME, FEATURES)
+    with tf.GradientTape() as tape:
+        outputs, alignments, _ = decoder(inputs, memory, mask, training=True)
+        loss = tf.reduce_sum(tf.cast(outputs, "float32") ** 2)
+    assert alignments.dtype == policy.removeprefix("mixed_")
+    assert np.isfinite(loss) and not np.any(alignments[2])
+    weights = [w.value for w in decoder.trainable_weights]
+    for gradient in tape.gradient(loss, weights):
+        assert gradient is None or np.isfinite(gradient).all()

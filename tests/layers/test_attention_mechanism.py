@@ -8,6 +8,7 @@ import tensorflow as tf
 from zoo.layers.attention_mechanism import AttentionMechanism
 from zoo.layers.bahdanau_attention import BahdanauAttention
 from zoo.layers.bahdanau_monotonic_attention import BahdanauMonotonicAttention
+from zoo.layers.coverage_attention import CoverageAttention
 from zoo.layers.local_attention import LocalAttention
 from zoo.layers.luong_attention import LuongAttention
 from zoo.layers.luong_monotonic_attention import LuongMonotonicAttention
@@ -33,12 +34,14 @@ MECHANISMS = {
     "monotonic loop": lambda **k: LuongMonotonicAttention(
         mode="recursive", **k
     ),
+    "coverage": lambda **k: CoverageAttention(6, **k),
     "sparse": lambda **k: LuongAttention(probability="sparsemax", **k),
 }
+MONOTONIC = ("monotonic", "monotonic hard", "monotonic loop")
 # Those that carry a state from step to step.
-STATEFUL = ("local-m", "monotonic", "monotonic hard", "monotonic loop")
+STATEFUL = (*MONOTONIC, "local-m", "coverage")
 # Those whose alignments may sum to less than one.
-PARTIAL = ("local-p", "monotonic", "monotonic hard", "monotonic loop")
+PARTIAL = (*MONOTONIC, "local-p")
 TOLERANCES = {"float32": 1e-6, "mixed_float16": 4e-3, "mixed_bfloat16": 4e-2}
 
 

@@ -314,6 +314,16 @@ CASES = {
         mask=("mask", 1),
         refused=("probability",),
     ),
+    "CoverageAttention": Case(
+        units,
+        lambda: {
+            "normalize": True,
+            "probability": "sparsemax",
+            "kernel_initializer": "he_normal",
+        },
+        (QUERY, MEMORY),
+        mask=("mask", 1),
+    ),
     "LocalAttention": Case(
         lambda: {"position": "predictive"},
         lambda: {

@@ -8,6 +8,9 @@ import pytest
 from zoo.data import CharacterTokenizer
 from zoo.data import WordTokenizer
 from zoo.data import translation_dataset
+from zoo.layers import BahdanauMonotonicAttention
+from zoo.layers import CoverageAttention
+from zoo.layers import LocalAttention
 from zoo.models import Seq2Seq
 from zoo.models import Seq2SeqBackbone
 from zoo.models import Seq2SeqPreprocessor
@@ -93,6 +96,44 @@ def test_a_sentence_does_not_depend_on_its_company(translator):
         assert alone.score == pytest.approx(found.score, abs=1e-4)
         np.testing.assert_allclose(
             alone.alignments, found.alignments, atol=1e-4
+        )
+
+
+@pytest.mark.parametrize(
+    "attention",
+    [
+        CoverageAttention(8),
+        BahdanauMonotonicAttention(8),
+        LocalAttention("monotonic", window=1),
+    ],
+    ids=["coverage", "monotonic", "local"],
+)
+def test_attention_that_looks_back_follows_its_own_hypothesis(attention):
+    model = make_model(attention=attention)
+    rng = np.random.default_rng(1)
+    for weight in model.trainable_weights:
+        weight.assign(rng.normal(size=weight.shape))
+    source = rng.integers(4, 10, (5, 6), "int32")
+    mask = np.arange(6) < np.array([[6], [5], [4], [6], [3]])
+    start = model.preprocessor.tokenizer.start_token_id
+    found = model.search(source, mask, beam_width=3)
+    for rank in range(3):
+        ids = np.asarray(found.ids)[:, rank]
+        shifted = np.pad(ids[:, :-1], [(0, 0), (1, 0)], constant_values=start)
+        outputs = model.backbone(
+            {
+                "encoder_token_ids": source,
+                "encoder_padding_mask": mask,
+                "decoder_token_ids": shifted,
+                "decoder_padding_mask": np.ones(shifted.shape, bool),
+            }
+        )
+        real = np.arange(ids.shape[1]) < found.lengths.numpy()[:, rank, None]
+        assert real.sum() > 5
+        np.testing.assert_allclose(
+            np.asarray(found.alignments)[:, rank][real],
+            np.asarray(outputs["alignments"])[real],
+            atol=1e-4,
         )
 
 

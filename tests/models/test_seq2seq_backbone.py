@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from keras import ops
 
+from zoo.layers import CoverageAttention
 from zoo.layers import LuongAttention
+from zoo.layers import LuongMonotonicAttention
 from zoo.models import Seq2SeqBackbone
 
 SIZES = {
@@ -20,6 +22,11 @@ WIRINGS = {
     "plain, deep": {"attention": None, "num_decoder_layers": 2},
     "bahdanau": {"attention": "bahdanau"},
     "luong": {"attention": "luong", "input_feeding": False},
+    "coverage": {"attention": CoverageAttention(7)},
+    "monotonic": {
+        "attention": LuongMonotonicAttention(),
+        "input_feeding": False,
+    },
     "lexical": {"lexical": True, "input_feeding": False},
     "bigrams": {"source_bigrams": 7, "lexical": True, "fixed_norm": True},
     "no look at 5": {"unattended_ids": (5,)},

@@ -177,6 +177,18 @@ def test_additive_score_is_a_network_on_every_pair(run):
 
 
 @run_everywhere
+def test_additive_score_of_keys_that_differ_by_query(run):
+    rng = np.random.default_rng(4)
+    query, keys = rng.normal(size=(2, 3, 5)), rng.normal(size=(2, 3, 4, 5))
+    v = rng.normal(size=5)
+    expected = np.zeros((2, 3, 4))
+    for b, t, s in np.ndindex(2, 3, 4):
+        expected[b, t, s] = v @ np.tanh(query[b, t] + keys[b, t, s])
+    result = run(additive_score)(query, keys, v)
+    np.testing.assert_allclose(result, expected, rtol=1e-10)
+
+
+@run_everywhere
 def test_project_is_a_product_with_the_last_axis(run):
     rng = np.random.default_rng(5)
     kernel = rng.normal(size=(5, 6))

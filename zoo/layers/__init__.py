@@ -7,6 +7,7 @@ from zoo.layers.attention_mechanism import AttentionMechanism
 from zoo.layers.bahdanau_attention import BahdanauAttention
 from zoo.layers.bahdanau_monotonic_attention import BahdanauMonotonicAttention
 from zoo.layers.bidirectional import Bidirectional
+from zoo.layers.coverage_attention import CoverageAttention
 from zoo.layers.fixed_norm_embedding import FixedNormEmbedding
 from zoo.layers.gru import GRU
 from zoo.layers.gru_cell import GRUCell
@@ -36,6 +37,7 @@ __all__ = [
     "BahdanauAttention",
     "BahdanauMonotonicAttention",
     "Bidirectional",
+    "CoverageAttention",
     "FixedNormEmbedding",
     "GRUCell",
     "LSTMCell",

@@ -113,9 +113,7 @@ class BahdanauAttention(AttentionMechanism):
                     math.sqrt(1 / self.units)
                 ),
             )
-            self.b = self.add_weight(
-                (self.units,), name="b", initializer="zeros"
-            )
+            self._add_bias()
 
     def project(self, memory):
         memory = super().project(memory)
@@ -123,9 +121,10 @@ class BahdanauAttention(AttentionMechanism):
 
     def compute_scores(self, query, keys):
         query = project(query, self._weight(self.query_kernel))
+        if self.b is not None:
+            query = query + self._weight(self.b)
         if not self.normalize:
             return additive_score(query, keys, self._weight(self.v))
-        query = query + self._weight(self.b)
         # The norm is a sum of squares: not in half precision.
         v = self._weight(self.v, self._exact_dtype)
         v = ops.cast(v / ops.norm(v), self.compute_dtype)
@@ -141,3 +140,6 @@ class BahdanauAttention(AttentionMechanism):
             ),
         )
         return config
+
+    def _add_bias(self):
+        self.b = self.add_weight((self.units,), name="b", initializer="zeros")

@@ -53,7 +53,9 @@ def additive_score(query, keys, v):
 
     Args:
         query: Projected query, shape `(batch_size, queries, units)`.
-        keys: Projected memory, shape `(batch_size, source_length, units)`.
+        keys: Projected memory, shape `(batch_size, source_length, units)`, or
+            `(batch_size, queries, source_length, units)` if every query has
+            keys of its own.
         v: Tensor of shape `(units,)`.
 
     Returns:
@@ -67,7 +69,9 @@ def additive_score(query, keys, v):
     >>> tuple(additive_score(query, keys, ops.ones(5)).shape)
     (2, 3, 4)
     """
-    hidden = ops.tanh(query[:, :, None, :] + keys[:, None, :, :])
+    if len(keys.shape) == 3:
+        keys = keys[:, None]
+    hidden = ops.tanh(query[:, :, None] + keys)
     # (B, T, S, U) x (U, 1) -> (B, T, S, 1)
     return ops.squeeze(project(hidden, v[:, None]), axis=-1)
 

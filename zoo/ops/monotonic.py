@@ -34,9 +34,9 @@ def monotonic_attention(probabilities, previous, mode="parallel"):
     Half precision is computed in float32 and rounded at the end.
 
     Args:
-        probabilities: `p`, float tensor of shape `(..., source_length)` of
-            rank 2 or more, values from 0 to 1; 0 at padding, which is so
-            passed without stopping.
+        probabilities: `p`, float tensor of shape `(..., source_length)`,
+            values from 0 to 1; 0 at padding, which is so passed without
+            stopping.
         previous: Alignments of the step before, of the shape of
             `probabilities`; before the first step one at position 0 and zero
             elsewhere.
