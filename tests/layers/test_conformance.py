@@ -142,6 +142,10 @@ def of_a_gru_cell():
     }
 
 
+def of_a_nas_cell():
+    return {**of_a_cell(), "use_bias": True, "projection": UNITS}
+
+
 def of_a_norm_simple_cell():
     return {**of_a_cell(), "norm_epsilon": 1e-2}
 
@@ -189,6 +193,12 @@ CASES = {
         (STEP, H),
         lambda cell, x, h, **arguments: cell(x, [h], **arguments),
     ),
+    "NASCell": Case(
+        units,
+        of_a_nas_cell,
+        (STEP, H, C),
+        lambda cell, x, h, c, **arguments: cell(x, [h, c], **arguments),
+    ),
     "StackedRNNCells": Case(
         lambda: {"cells": [zoo.layers.LSTMCell(UNITS, seed=3, dropout=0.5)]},
         dict,
@@ -231,6 +241,16 @@ CASES = {
         lambda: {
             **of_a_layer(),
             **of_a_norm_simple_cell(),
+            **base_arguments(),
+        },
+        (X,),
+        mask=("mask", 0),
+    ),
+    "NAS": Case(
+        units,
+        lambda: {
+            **of_a_layer(),
+            **of_a_nas_cell(),
             **base_arguments(),
         },
         (X,),

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from zoo.layers import LSTM
+from zoo.layers import NAS
 from zoo.layers import RNN
 from zoo.layers import LayerNormSimpleRNN
 from zoo.layers import LSTMCell
@@ -37,6 +38,7 @@ LAYERS = {
         weight_drop=0.5,
         **arguments,
     ),
+    "nas": lambda units, **arguments: NAS(7, projection=units, **arguments),
     "norm simple": LayerNormSimpleRNN,
     "cell": lambda units, **arguments: RNN(LSTMCell(units), **arguments),
     "stack": lambda units, **arguments: RNN(

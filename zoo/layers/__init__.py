@@ -14,6 +14,8 @@ from zoo.layers.lexical_choice import LexicalChoice
 from zoo.layers.lstm import LSTM
 from zoo.layers.lstm_cell import LSTMCell
 from zoo.layers.luong_attention import LuongAttention
+from zoo.layers.nas import NAS
+from zoo.layers.nas_cell import NASCell
 from zoo.layers.ngram_embedding import NgramEmbedding
 from zoo.layers.recurrent_cell import RecurrentCell
 from zoo.layers.rnn import RNN
@@ -24,6 +26,7 @@ from zoo.layers.stacked_rnn_cells import StackedRNNCells
 __all__ = [
     "GRU",
     "LSTM",
+    "NAS",
     "RNN",
     "AttentionCell",
     "AttentionCellState",
@@ -37,6 +40,7 @@ __all__ = [
     "LayerNormSimpleRNNCell",
     "LexicalChoice",
     "LuongAttention",
+    "NASCell",
     "NgramEmbedding",
     "RecurrentCell",
     "SimpleRNN",
