@@ -205,6 +205,18 @@ CASES = {
         (STEP, H, C),
         lambda cell, x, h, c, **arguments: cell(x, [[h, c]], **arguments),
     ),
+    "ResidualCell": Case(
+        lambda: {"cell": zoo.layers.LSTMCell(UNITS, seed=3, dropout=0.5)},
+        dict,
+        (QUERY[:, 0], H, C),
+        lambda cell, x, h, c, **arguments: cell(x, [h, c], **arguments),
+    ),
+    "HighwayCell": Case(
+        lambda: {"cell": zoo.layers.LSTMCell(UNITS, seed=3, dropout=0.5)},
+        lambda: {"initial_bias": -2.0, "kernel_initializer": "he_normal"},
+        (QUERY[:, 0], H, C),
+        lambda cell, x, h, c, **arguments: cell(x, [h, c], **arguments),
+    ),
     "SimpleRNN": Case(
         units,
         lambda: {

@@ -8,6 +8,7 @@ from zoo.layers.bahdanau_attention import BahdanauAttention
 from zoo.layers.bidirectional import Bidirectional
 from zoo.layers.gru import GRU
 from zoo.layers.gru_cell import GRUCell
+from zoo.layers.highway_cell import HighwayCell
 from zoo.layers.layer_norm_simple_rnn import LayerNormSimpleRNN
 from zoo.layers.layer_norm_simple_rnn_cell import LayerNormSimpleRNNCell
 from zoo.layers.lexical_choice import LexicalChoice
@@ -18,6 +19,7 @@ from zoo.layers.nas import NAS
 from zoo.layers.nas_cell import NASCell
 from zoo.layers.ngram_embedding import NgramEmbedding
 from zoo.layers.recurrent_cell import RecurrentCell
+from zoo.layers.residual_cell import ResidualCell
 from zoo.layers.rnn import RNN
 from zoo.layers.simple_rnn import SimpleRNN
 from zoo.layers.simple_rnn_cell import SimpleRNNCell
@@ -35,6 +37,7 @@ __all__ = [
     "BahdanauAttention",
     "Bidirectional",
     "GRUCell",
+    "HighwayCell",
     "LSTMCell",
     "LayerNormSimpleRNN",
     "LayerNormSimpleRNNCell",
@@ -43,6 +46,7 @@ __all__ = [
     "NASCell",
     "NgramEmbedding",
     "RecurrentCell",
+    "ResidualCell",
     "SimpleRNN",
     "SimpleRNNCell",
     "StackedRNNCells",
