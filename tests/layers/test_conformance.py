@@ -154,6 +154,10 @@ def of_monotonic_attention():
     }
 
 
+def of_a_nas_cell():
+    return {**of_a_cell(), "use_bias": True, "projection": UNITS}
+
+
 def of_a_norm_simple_cell():
     return {**of_a_cell(), "norm_epsilon": 1e-2}
 
@@ -201,11 +205,29 @@ CASES = {
         (STEP, H),
         lambda cell, x, h, **arguments: cell(x, [h], **arguments),
     ),
+    "NASCell": Case(
+        units,
+        of_a_nas_cell,
+        (STEP, H, C),
+        lambda cell, x, h, c, **arguments: cell(x, [h, c], **arguments),
+    ),
     "StackedRNNCells": Case(
         lambda: {"cells": [zoo.layers.LSTMCell(UNITS, seed=3, dropout=0.5)]},
         dict,
         (STEP, H, C),
         lambda cell, x, h, c, **arguments: cell(x, [[h, c]], **arguments),
+    ),
+    "ResidualCell": Case(
+        lambda: {"cell": zoo.layers.LSTMCell(UNITS, seed=3, dropout=0.5)},
+        dict,
+        (QUERY[:, 0], H, C),
+        lambda cell, x, h, c, **arguments: cell(x, [h, c], **arguments),
+    ),
+    "HighwayCell": Case(
+        lambda: {"cell": zoo.layers.LSTMCell(UNITS, seed=3, dropout=0.5)},
+        lambda: {"initial_bias": -2.0, "kernel_initializer": "he_normal"},
+        (QUERY[:, 0], H, C),
+        lambda cell, x, h, c, **arguments: cell(x, [h, c], **arguments),
     ),
     "SimpleRNN": Case(
         units,
@@ -243,6 +265,16 @@ CASES = {
         lambda: {
             **of_a_layer(),
             **of_a_norm_simple_cell(),
+            **base_arguments(),
+        },
+        (X,),
+        mask=("mask", 0),
+    ),
+    "NAS": Case(
+        units,
+        lambda: {
+            **of_a_layer(),
+            **of_a_nas_cell(),
             **base_arguments(),
         },
         (X,),

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from zoo.layers import GRU
 from zoo.layers import LSTM
+from zoo.layers import NAS
 from zoo.layers import LayerNormSimpleRNN
 from zoo.layers import SimpleRNN
 
@@ -24,6 +25,10 @@ ADDONS = {
     ),
     "lnsimple": (LayerNormSimpleRNN, {}),
     "lnsimple_laye0.01": (LayerNormSimpleRNN, {"norm_epsilon": 1e-2}),
+    "nas": (NAS, {}),
+    "nas_bias": (NAS, {"use_bias": True}),
+    "nas_proj4_bias": (NAS, {"projection": 4, "use_bias": True}),
+    "nas_proj3": (NAS, {"projection": 3}),
 }
 
 
@@ -93,14 +98,17 @@ def test_states_and_gradients_are_those_of_tensorflow_addons(
         return_state=True,
         **arguments,
     )
-    states = range(layer.cell.states)
+    # of NAS the addons return c before h
+    states = (1, 0) if layer_class is NAS else range(layer.cell.states)
     names = ["x", *(f"init{i}" for i in states)]
     x, *start = (tf.constant(arrays[name]) for name in names)
     mask = arrays.get("mask", np.ones(x.shape[:2], bool))
     layer.build(x.shape)
-    names += [weight.name for weight in layer.trainable_weights]
-    layer.set_weights([arrays[weight.name] for weight in layer.weights])
+    renamed = {"projection_kernel": "projection_weights"}
+    names += [renamed.get(x.name, x.name) for x in layer.trainable_weights]
     weights = [weight.value for weight in layer.trainable_weights]
+    for weight, name in zip(weights, names[-len(weights) :], strict=True):
+        weight.assign(arrays[name])
     with tf.GradientTape() as tape:
         tape.watch([x, *start])
         outputs, *last = layer(x, initial_state=start, mask=mask)

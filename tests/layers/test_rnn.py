@@ -7,9 +7,12 @@ import tensorflow as tf
 from keras import ops
 
 from zoo.layers import LSTM
+from zoo.layers import NAS
 from zoo.layers import RNN
+from zoo.layers import HighwayCell
 from zoo.layers import LayerNormSimpleRNN
 from zoo.layers import LSTMCell
+from zoo.layers import ResidualCell
 from zoo.layers import SimpleRNN
 from zoo.layers import SimpleRNNCell
 from zoo.layers import StackedRNNCells
@@ -37,10 +40,21 @@ LAYERS = {
         weight_drop=0.5,
         **arguments,
     ),
+    "nas": lambda units, **arguments: NAS(7, projection=units, **arguments),
     "norm simple": LayerNormSimpleRNN,
     "cell": lambda units, **arguments: RNN(LSTMCell(units), **arguments),
     "stack": lambda units, **arguments: RNN(
         StackedRNNCells([SimpleRNNCell(3), LSTMCell(units)]), **arguments
+    ),
+    "wrapped": lambda units, **arguments: RNN(
+        StackedRNNCells(
+            [
+                LSTMCell(units),
+                ResidualCell(LSTMCell(units)),
+                HighwayCell(SimpleRNNCell(units)),
+            ]
+        ),
+        **arguments,
     ),
 }
 every_layer = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)

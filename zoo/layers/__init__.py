@@ -11,6 +11,7 @@ from zoo.layers.coverage_attention import CoverageAttention
 from zoo.layers.fixed_norm_embedding import FixedNormEmbedding
 from zoo.layers.gru import GRU
 from zoo.layers.gru_cell import GRUCell
+from zoo.layers.highway_cell import HighwayCell
 from zoo.layers.layer_norm_simple_rnn import LayerNormSimpleRNN
 from zoo.layers.layer_norm_simple_rnn_cell import LayerNormSimpleRNNCell
 from zoo.layers.lexical_choice import LexicalChoice
@@ -19,8 +20,11 @@ from zoo.layers.lstm import LSTM
 from zoo.layers.lstm_cell import LSTMCell
 from zoo.layers.luong_attention import LuongAttention
 from zoo.layers.luong_monotonic_attention import LuongMonotonicAttention
+from zoo.layers.nas import NAS
+from zoo.layers.nas_cell import NASCell
 from zoo.layers.ngram_embedding import NgramEmbedding
 from zoo.layers.recurrent_cell import RecurrentCell
+from zoo.layers.residual_cell import ResidualCell
 from zoo.layers.rnn import RNN
 from zoo.layers.simple_rnn import SimpleRNN
 from zoo.layers.simple_rnn_cell import SimpleRNNCell
@@ -29,6 +33,7 @@ from zoo.layers.stacked_rnn_cells import StackedRNNCells
 __all__ = [
     "GRU",
     "LSTM",
+    "NAS",
     "RNN",
     "AttentionCell",
     "AttentionCellState",
@@ -40,6 +45,7 @@ __all__ = [
     "CoverageAttention",
     "FixedNormEmbedding",
     "GRUCell",
+    "HighwayCell",
     "LSTMCell",
     "LayerNormSimpleRNN",
     "LayerNormSimpleRNNCell",
@@ -47,8 +53,10 @@ __all__ = [
     "LocalAttention",
     "LuongAttention",
     "LuongMonotonicAttention",
+    "NASCell",
     "NgramEmbedding",
     "RecurrentCell",
+    "ResidualCell",
     "SimpleRNN",
     "SimpleRNNCell",
     "StackedRNNCells",
