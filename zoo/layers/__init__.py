@@ -15,6 +15,10 @@ from zoo.layers.lexical_choice import LexicalChoice
 from zoo.layers.lstm import LSTM
 from zoo.layers.lstm_cell import LSTMCell
 from zoo.layers.luong_attention import LuongAttention
+from zoo.layers.min_gru import MinGRU
+from zoo.layers.min_gru_cell import MinGRUCell
+from zoo.layers.min_lstm import MinLSTM
+from zoo.layers.min_lstm_cell import MinLSTMCell
 from zoo.layers.nas import NAS
 from zoo.layers.nas_cell import NASCell
 from zoo.layers.ngram_embedding import NgramEmbedding
@@ -43,6 +47,10 @@ __all__ = [
     "LayerNormSimpleRNNCell",
     "LexicalChoice",
     "LuongAttention",
+    "MinGRU",
+    "MinGRUCell",
+    "MinLSTM",
+    "MinLSTMCell",
     "NASCell",
     "NgramEmbedding",
     "RecurrentCell",
