@@ -158,6 +158,14 @@ def of_a_nas_cell():
     return {**of_a_cell(), "use_bias": True, "projection": UNITS}
 
 
+def of_a_minimal_cell():
+    return {
+        "use_bias": False,
+        "kernel_initializer": "he_normal",
+        "bias_initializer": "ones",
+    }
+
+
 def of_a_norm_simple_cell():
     return {**of_a_cell(), "norm_epsilon": 1e-2}
 
@@ -217,6 +225,18 @@ CASES = {
         (STEP, H, C),
         lambda cell, x, h, c, **arguments: cell(x, [[h, c]], **arguments),
     ),
+    "MinGRUCell": Case(
+        units,
+        of_a_minimal_cell,
+        (STEP, H),
+        lambda cell, x, h, **arguments: cell(x, [h], **arguments),
+    ),
+    "MinLSTMCell": Case(
+        units,
+        of_a_minimal_cell,
+        (STEP, H),
+        lambda cell, x, h, **arguments: cell(x, [h], **arguments),
+    ),
     "ResidualCell": Case(
         lambda: {"cell": zoo.layers.LSTMCell(UNITS, seed=3, dropout=0.5)},
         dict,
@@ -275,6 +295,26 @@ CASES = {
         lambda: {
             **of_a_layer(),
             **of_a_nas_cell(),
+            **base_arguments(),
+        },
+        (X,),
+        mask=("mask", 0),
+    ),
+    "MinGRU": Case(
+        units,
+        lambda: {
+            **of_a_layer(),
+            **of_a_minimal_cell(),
+            **base_arguments(),
+        },
+        (X,),
+        mask=("mask", 0),
+    ),
+    "MinLSTM": Case(
+        units,
+        lambda: {
+            **of_a_layer(),
+            **of_a_minimal_cell(),
             **base_arguments(),
         },
         (X,),

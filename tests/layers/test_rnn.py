@@ -12,6 +12,8 @@ from zoo.layers import RNN
 from zoo.layers import HighwayCell
 from zoo.layers import LayerNormSimpleRNN
 from zoo.layers import LSTMCell
+from zoo.layers import MinGRU
+from zoo.layers import MinLSTM
 from zoo.layers import ResidualCell
 from zoo.layers import SimpleRNN
 from zoo.layers import SimpleRNNCell
@@ -46,6 +48,8 @@ LAYERS = {
     "stack": lambda units, **arguments: RNN(
         StackedRNNCells([SimpleRNNCell(3), LSTMCell(units)]), **arguments
     ),
+    "min gru": MinGRU,
+    "min lstm": MinLSTM,
     "wrapped": lambda units, **arguments: RNN(
         StackedRNNCells(
             [

@@ -20,6 +20,10 @@ from zoo.layers.lstm import LSTM
 from zoo.layers.lstm_cell import LSTMCell
 from zoo.layers.luong_attention import LuongAttention
 from zoo.layers.luong_monotonic_attention import LuongMonotonicAttention
+from zoo.layers.min_gru import MinGRU
+from zoo.layers.min_gru_cell import MinGRUCell
+from zoo.layers.min_lstm import MinLSTM
+from zoo.layers.min_lstm_cell import MinLSTMCell
 from zoo.layers.nas import NAS
 from zoo.layers.nas_cell import NASCell
 from zoo.layers.ngram_embedding import NgramEmbedding
@@ -53,6 +57,10 @@ __all__ = [
     "LocalAttention",
     "LuongAttention",
     "LuongMonotonicAttention",
+    "MinGRU",
+    "MinGRUCell",
+    "MinLSTM",
+    "MinLSTMCell",
     "NASCell",
     "NgramEmbedding",
     "RecurrentCell",

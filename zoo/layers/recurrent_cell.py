@@ -108,19 +108,7 @@ class RecurrentCell(keras.layers.Layer):
 
     def build(self, input_shape):
         width = self.gates * self.units
-        if len(input_shape) != 2:
-            raise ValueError(
-                f"Expected the inputs of one step of {self.name!r} to have "
-                "shape (batch_size, features), got "
-                f"{tuple(input_shape)}. Sequences have shape (batch_size, "
-                "time, features); flatten further axes into the last."
-            )
-        if input_shape[-1] is None:
-            raise ValueError(
-                f"Expected the last axis of the inputs of {self.name!r} to be "
-                f"known, got shape {tuple(input_shape)}. Give `keras.Input` "
-                "a shape such as (None, features)."
-            )
+        check_step_shape(self, input_shape)
         self.kernel = self.add_weight(
             shape=(input_shape[-1], width),
             name="kernel",
@@ -246,6 +234,23 @@ class RecurrentCell(keras.layers.Layer):
                 name = f"{weight}_{kind}"
                 config[name] = module.serialize(getattr(self, name))
         return config
+
+
+def check_step_shape(cell, input_shape):
+    """Raises `ValueError` unless a cell can be built for such inputs."""
+    if len(input_shape) != 2:
+        raise ValueError(
+            f"Expected the inputs of one step of {cell.name!r} to have "
+            "shape (batch_size, features), got "
+            f"{tuple(input_shape)}. Sequences have shape (batch_size, "
+            "time, features); flatten further axes into the last."
+        )
+    if input_shape[-1] is None:
+        raise ValueError(
+            f"Expected the last axis of the inputs of {cell.name!r} to be "
+            f"known, got shape {tuple(input_shape)}. Give `keras.Input` "
+            "a shape such as (None, features)."
+        )
 
 
 def check_units(units, name="units"):

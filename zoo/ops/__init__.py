@@ -1,4 +1,4 @@
-"""Pure functions of tensors: the recurrent loop, GRU, LSTM, attention."""
+"""Pure functions of tensors: recurrences over time, GRU, LSTM, attention."""
 
 from zoo.ops.attention import additive_score
 from zoo.ops.attention import dot_score
@@ -6,6 +6,7 @@ from zoo.ops.attention import hardmax
 from zoo.ops.attention import masked_softmax
 from zoo.ops.gru import gru
 from zoo.ops.gru import gru_step
+from zoo.ops.linear_recurrence import linear_recurrence
 from zoo.ops.lstm import lstm
 from zoo.ops.lstm import lstm_path
 from zoo.ops.lstm import lstm_step
@@ -25,6 +26,7 @@ __all__ = [
     "gru",
     "gru_step",
     "hardmax",
+    "linear_recurrence",
     "lstm",
     "lstm_path",
     "lstm_step",
