@@ -159,7 +159,8 @@ class RNN(keras.layers.Layer):
 
     def _start_state(self, sequences, initial_state):
         if initial_state is None and self.stateful:
-            initial_state = self.state
+            # a copy: PyTorch writes the last state into the variable itself
+            initial_state = keras.tree.map_structure(ops.copy, self.state)
         if initial_state is None:
             batch_size = ops.shape(keras.tree.flatten(sequences)[0])[0]
             return self.get_initial_state(batch_size)
