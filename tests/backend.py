@@ -22,10 +22,14 @@ tensorflow_only = pytest.mark.skipif(
 
 def numpy_of(x):
     """A tensor as an array, one of half precision as float32."""
-    if "float" in keras.backend.standardize_dtype(x.dtype):
-        if not _is_float64(x):
-            x = keras.ops.cast(x, "float32")
+    if dtype_of(x) in ("float16", "bfloat16"):
+        x = keras.ops.cast(x, "float32")
     return keras.ops.convert_to_numpy(x)
+
+
+def dtype_of(x):
+    """Name of a tensor's dtype."""
+    return keras.backend.standardize_dtype(x.dtype)
 
 
 def precision(float64, float32):
@@ -37,14 +41,13 @@ def tensors(arrays):
     """A nest of arrays as tensors, float64 only where Keras computes in it."""
     return keras.tree.map_structure(
         lambda x: keras.ops.convert_to_tensor(
-            x, dtype=precision("float64", "float32") if _is_float64(x) else None
+            x,
+            dtype=precision("float64", "float32")
+            if dtype_of(x) == "float64"
+            else None,
         ),
         arrays,
     )
-
-
-def _is_float64(x):
-    return keras.backend.standardize_dtype(x.dtype) == "float64"
 
 
 def recording(on=True):
@@ -173,7 +176,9 @@ def _torch_gradients(function, inputs, weights):
     watched = [x for x in sources if x.requires_grad]
     with recording():
         loss, values = function(*inputs)
-        found = torch.autograd.grad(loss, watched, allow_unused=True)
+        found = [None] * len(watched)
+        if loss.requires_grad:
+            found = torch.autograd.grad(loss, watched, allow_unused=True)
     values = keras.tree.map_structure(
         lambda x: x.detach() if torch.is_tensor(x) else x, values
     )

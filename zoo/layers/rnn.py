@@ -5,6 +5,7 @@ import functools
 import keras
 from keras import ops
 
+from zoo.layers.attached_mask import attached_mask
 from zoo.layers.recurrent_cell import check_cell
 from zoo.layers.recurrent_cell import unroll_cell
 
@@ -267,10 +268,7 @@ def sequence_mask(sequences, mask=None):
     if mask is not None and not nested:
         return mask
     if mask is None:
-        mask = [
-            getattr(x, "_keras_mask", None)
-            for x in keras.tree.flatten(sequences)
-        ]
+        mask = [attached_mask(x) for x in keras.tree.flatten(sequences)]
     masks = [x for x in keras.tree.flatten(mask) if x is not None]
     return functools.reduce(ops.logical_and, masks) if masks else None
 
