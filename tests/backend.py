@@ -63,19 +63,46 @@ def recording(on=True):
     return torch.set_grad_enabled(on)
 
 
-def compiled(function, mode="xla"):
-    """`function` of nests of arrays, to be run in one of the `MODES`."""
+def compiled(function, mode="xla", variables=(), shapes=None):
+    """`function` of nests of arrays, to be run in one of the `MODES`.
+
+    Args:
+        function: Callable.
+        mode: One of `MODES`.
+        variables: Keras variables that it assigns, such as the state of a
+            seed generator, which JAX has to be told.
+        shapes: Those of its float32 arguments, with `None` where TensorFlow
+            is not to know a size.
+    """
     if mode not in MODES:
         raise ValueError(f"Expected a mode among {MODES}, got {mode!r}.")
     if mode == "eager":
         return lambda *nests: function(*tensors(nests))
     if BACKEND == "jax":
-        import jax
-
-        return jax.jit(function)
+        return _jax_compiled(function, variables)
     import tensorflow as tf
 
-    return tf.function(function, autograph=False, jit_compile=mode == "xla")
+    specs = None if shapes is None else list(map(tf.TensorSpec, shapes))
+    return tf.function(function, specs, False, jit_compile=mode == "xla")
+
+
+def _jax_compiled(function, variables):
+    import jax
+
+    @jax.jit
+    def stateless(values, *nests):
+        scope = keras.StatelessScope(zip(variables, values, strict=True))
+        with scope:
+            outputs = function(*nests)
+        return outputs, [scope.get_current_value(x) for x in variables]
+
+    def run(*nests):
+        outputs, values = stateless([x.value for x in variables], *nests)
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        return outputs
+
+    return run
 
 
 def of_any_size(function, arrays, shapes, mode="graph"):
