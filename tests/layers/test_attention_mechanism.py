@@ -299,7 +299,7 @@ def test_embedding_mask_reaches_attention_in_a_functional_model():
 )
 def test_config_keeps_every_argument(probability):
     for layer in (
-        BahdanauAttention(6, True, probability, "ones", dtype="float64"),
+        BahdanauAttention(6, True, probability, "ones", dtype="bfloat16"),
         LuongAttention(6, "concat", True, probability, "ones", name="mine"),
     ):
         copy = type(layer).from_config(layer.get_config())

@@ -28,10 +28,17 @@ def _is_traced(x):
 
 
 class _Reader(keras.layers.Layer):
+    def __init__(self):
+        super().__init__(autocast=False)
+        self.supports_masking = True
+
     def call(self, x, mask=None):
         return mask
+
+    def compute_mask(self, x, previous_mask=None):
+        return None
 
 
 @functools.cache
 def _reader():
-    return _Reader(autocast=False)
+    return _Reader()
