@@ -12,16 +12,23 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,\
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+BACKENDS_INSTALLED := $(VENV)/.installed-backends
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# What `make test-backends` runs on; `make test-backends BACKENDS=jax` for one.
+BACKENDS ?= tensorflow jax torch
+# The tests of what does not need TensorFlow.
+BACKENDS_TESTS := tests/layers tests/ops tests/decoding tests/test_docstrings.py \
+	tests/training/test_gradient_norms.py
 
 SENTENCE := 我爱中国
 DEMO := runs/demo
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' \
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' \
 		$(MAKEFILE_LIST)
 
 .PHONY: install
@@ -56,6 +63,19 @@ test: $(INSTALLED) ## Run the tests
 .PHONY: test-slow
 test-slow: $(INSTALLED) ## Run the tests that take minutes as well
 	@$(BIN)/python -m pytest -n auto --dist loadfile -m "slow or not slow"
+
+.PHONY: test-backends
+test-backends: $(BACKENDS_INSTALLED) ## Run the layers on every Keras backend
+	@for backend in $(BACKENDS); do \
+		echo "== KERAS_BACKEND=$$backend"; \
+		KERAS_BACKEND=$$backend $(BIN)/python -m pytest \
+			-n auto --dist loadfile $(BACKENDS_TESTS); \
+	done
+
+$(BACKENDS_INSTALLED): $(INSTALLED)
+	@echo "Installing JAX and PyTorch into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --editable '.[backends]'
+	@touch $@
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check format and style

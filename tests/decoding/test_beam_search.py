@@ -65,7 +65,7 @@ def test_n_best_list_is_complete_and_ordered(table_step):
         rtol=1e-5,
     )
     np.testing.assert_array_equal(result.lengths[0, :5], [2, 3, 2, 3, 3])
-    assert np.all(result.finished[0, :5])
+    assert np.all(np.asarray(result.finished)[0, :5])
 
 
 def test_finished_hypotheses_keep_their_score(table_step):
@@ -122,7 +122,7 @@ def test_unfinished_hypotheses_stand_in_where_none_finishes(table_step):
         table_step(loop), [START], (), 2, 3, END, finished_only=True
     )
     np.testing.assert_array_equal(result.ids[0], [[A, A, A], [A, A, B]])
-    assert not np.any(result.finished)
+    assert not np.any(np.asarray(result.finished))
 
 
 @pytest.mark.parametrize("width", [1, 3])
@@ -173,9 +173,9 @@ def test_forbidden_tokens_are_not_chosen(width, table_step):
     logits = np.random.default_rng(3).normal(size=(5, 5))
     logits[:, [B, START]] = -np.inf
     result = beam_search(table_step(logits), [START], (), width, 4, END)
-    assert not np.any(np.isnan(result.scores))
-    assert np.all(np.isfinite(result.scores))
-    assert not np.any(np.isin(result.ids, [B, START]))
+    assert not np.any(np.isnan(np.asarray(result.scores)))
+    assert np.all(np.isfinite(np.asarray(result.scores)))
+    assert not np.any(np.isin(np.asarray(result.ids), [B, START]))
 
 
 @pytest.mark.parametrize("width", [1, 3])

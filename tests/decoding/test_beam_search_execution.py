@@ -6,9 +6,12 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import ops
 
+from tests.backend import MODES
+from tests.backend import compiled
+from tests.backend import dtype_of
+from tests.backend import of_any_size
 from zoo.decoding import beam_search
 
 END = 0
@@ -28,7 +31,7 @@ def test_half_precision_logits_are_summed_in_float32(
         return beam_search(step, [6], (), 3, 8, END, 0.6)
 
     result = search(half)
-    assert result.scores.dtype == result.log_probs.dtype == tf.float32
+    assert dtype_of(result.scores) == dtype_of(result.log_probs) == "float32"
     assert_same_result(result, search(ops.cast(half, "float32")))
 
 
@@ -72,9 +75,9 @@ def test_state_may_be_any_nest_and_follows_its_beam(
     np.testing.assert_array_equal(result.ids, expected.ids)
     # The row that chose the token at t had seen the tokens before it.
     for ids, length, seen in zip(
-        np.reshape(result.ids, (-1, 5)),
-        np.reshape(result.lengths, -1),
-        np.reshape(result.alignments, (-1, 5, 6)),
+        np.asarray(result.ids).reshape(-1, 5),
+        np.asarray(result.lengths).reshape(-1),
+        np.asarray(result.alignments).reshape(-1, 5, 6),
         strict=True,
     ):
         for time in range(length):
@@ -98,10 +101,11 @@ def attending_step(tables, width):
     return step
 
 
-@pytest.mark.parametrize("mode", ["graph", "xla", "dynamic", "dynamic_xla"])
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("mode", [x for x in MODES if x != "eager"])
 @pytest.mark.parametrize("width", [1, 4])
 def test_eager_graph_and_xla_agree(
-    width, mode, random_tables, assert_same_result
+    width, mode, known, random_tables, assert_same_result
 ):
     rng = np.random.default_rng(9)
     step = attending_step(random_tables(rng, 3, 6, ends=0), 5)
@@ -125,17 +129,11 @@ def test_eager_graph_and_xla_agree(
         np.arange(3, dtype="int32"),
         rng.normal(size=(3, 5)).astype("float32"),
     )
-    signature = None
-    if mode.startswith("dynamic"):
-        signature = [
-            tf.TensorSpec([None], tf.int32),
-            tf.TensorSpec([None], tf.int32),
-            tf.TensorSpec([None, None], tf.float32),
-        ]
-    compiled = tf.function(
-        search, input_signature=signature, jit_compile=mode.endswith("xla")
-    )
-    given = compiled(*map(tf.constant, arguments))
+    if known:
+        given = compiled(search, mode)(*arguments)
+    else:
+        shapes = [(None,), (None,), (None, None)]
+        given = of_any_size(search, arguments, shapes, mode)
     assert given.ids.shape[1:] == (width, 7)
     assert_same_result(search(*arguments), given, exact=False)
 
@@ -144,13 +142,6 @@ def test_eager_graph_and_xla_agree(
 def test_empty_batch_gives_an_empty_result(width, random_tables):
     step = attending_step(random_tables(np.random.default_rng(11), 1, 6), 5)
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None], tf.int32),
-            tf.TensorSpec([None], tf.int32),
-            tf.TensorSpec([None, 5], tf.float32),
-        ]
-    )
     def search(tokens, sentence, memory):
         state = {"sentence": sentence, "memory": memory}
         return beam_search(step, tokens, state, width, 4, END, 1.0, 0.2)
@@ -160,8 +151,11 @@ def test_empty_batch_gives_an_empty_result(width, random_tables):
         np.zeros(0, "int32"),
         np.zeros((0, 5), "float32"),
     )
-    for function in (search, search.python_function):
-        result = function(*map(tf.constant, arguments))
+    shapes = [(None,), (None,), (None, 5)]
+    for result in (
+        search(*arguments),
+        of_any_size(search, arguments, shapes),
+    ):
         assert result.ids.shape == (0, width, 4)
         assert result.scores.shape == (0, width)
         assert result.alignments.shape == (0, width, 4, 5)

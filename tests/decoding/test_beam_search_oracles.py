@@ -233,7 +233,7 @@ def test_beam_wider_than_the_vocabulary_equals_brute_force(
         result = beam_search(
             step, [sos, sos], step.state(2), width, max_length, end
         )
-        assert np.all(np.isfinite(result.scores))
+        assert np.all(np.isfinite(np.asarray(result.scores)))
         for sentence in range(2):
             np.testing.assert_array_equal(
                 result.ids[sentence, 0], arrays["final"][sentence, :, 0]

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import ops
 
+from tests.backend import dtype_of
 from zoo.decoding import coverage_penalty
 from zoo.decoding import length_penalty
 
@@ -71,7 +72,7 @@ def test_coverage_penalty_of_a_fully_padded_source_is_zero():
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_totals_give_float32_penalties(dtype):
-    totals = tf.cast([[0.25, 1.5]], dtype)
+    totals = ops.cast([[0.25, 1.5]], dtype)
     given = coverage_penalty(totals, None, 1.0)
-    assert given.dtype == tf.float32
+    assert dtype_of(given) == "float32"
     np.testing.assert_allclose(given, [np.log(0.25)], rtol=1e-6)

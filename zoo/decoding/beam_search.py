@@ -114,7 +114,7 @@ def beam_search(
     >>> print(np.array(result.ids[0]))
     [[2 0 0 0]
      [1 0 0 0]]
-    >>> print(np.exp(result.log_probs[0]).round(2))
+    >>> print(np.exp(np.asarray(result.log_probs[0])).round(2))
     [0.4  0.24]
     """
     _arguments.check_integer(

@@ -25,7 +25,8 @@ def scan(step, inputs, state, reverse):
 def gradient(function, x):
     """Gradient of a scalar function; see `_tensorflow.gradient`."""
     x = x.detach().requires_grad_()
-    value = function(x)
+    with torch.enable_grad():
+        value = function(x)
     if not value.requires_grad:
         return None
     return torch.autograd.grad(value, x, allow_unused=True)[0]
