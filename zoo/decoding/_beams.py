@@ -9,6 +9,7 @@ from zoo.decoding import _arguments
 from zoo.decoding import penalties
 from zoo.decoding._step_function import StepFunction
 from zoo.decoding.search_result import BeamSearchResult
+from zoo.ops.backend import load_backend
 
 
 class Beams(NamedTuple):
@@ -149,13 +150,13 @@ class BeamUpdates:
         normalizer = ops.where(normalizer == -float("inf"), 0.0, normalizer)
         offsets = ops.reshape(beams.log_probs, (-1,)) - normalizer
         width = min(2 * self.beam_width, self.vocabulary)
-        best, tokens = ops.top_k(logits, width)
+        best, tokens = load_backend().top_k(logits, width)
         candidates = self.split(best + offsets[:, None], flatten=True)
         rows = ops.arange(self.beam_width, dtype="int32")[:, None]
         paths = self.split(ops.cast(tokens, "int32")) + rows * self.vocabulary
         paths = ops.reshape(paths, ops.shape(candidates))
         # (B, K * N) -> (B, 2 K): at most K of them end, so K others remain.
-        log_probs, picks = ops.top_k(
+        log_probs, picks = load_backend().top_k(
             candidates, min(2 * self.beam_width, self.beam_width * width)
         )
         paths = self.gather(paths, picks)
@@ -164,7 +165,7 @@ class BeamUpdates:
         pool = self.merge(beams, ends, worst=log_probs[:, -1:])
 
         ended = paths % self.vocabulary == self.end_id
-        log_probs, picks = ops.top_k(
+        log_probs, picks = load_backend().top_k(
             ops.where(ended, -float("inf"), log_probs), self.beam_width
         )
         paths = self.gather(paths, picks)
@@ -205,7 +206,7 @@ class BeamUpdates:
             admitted = ops.logical_and(admitted, long_enough)
         scores = ends / ops.take(self.penalties, beams.time)
         scores = ops.where(admitted, self.covered(scores, beams), -float("inf"))
-        scores, picks = ops.top_k(
+        scores, picks = load_backend().top_k(
             ops.concatenate([beams.pool_scores, scores], axis=1),
             self.num_results,
         )
@@ -229,7 +230,7 @@ class BeamUpdates:
         if self.finished_only:
             any_finished = beams.pool_scores[:, :1] > -float("inf")
             scores = ops.where(any_finished, -float("inf"), scores)
-        scores, picks = ops.top_k(
+        scores, picks = load_backend().top_k(
             ops.concatenate([beams.pool_scores, scores], axis=1),
             self.num_results,
         )

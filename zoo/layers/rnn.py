@@ -118,7 +118,7 @@ class RNN(keras.layers.Layer):
     def reset_state(self):
         """Sets the state of a stateful layer back to zeros."""
         for variable in keras.tree.flatten(self.state or []):
-            variable.assign(ops.zeros_like(variable))
+            variable.assign(ops.zeros(variable.shape, variable.dtype))
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         mask = sequence_mask(sequences, mask)

@@ -29,6 +29,11 @@ def scan(step, inputs, state, reverse):
     return outputs, state
 
 
+def top_k(x, k):
+    """The `k` largest of each row; see `_tensorflow.top_k`."""
+    return keras.ops.top_k(x, k)
+
+
 def gradient(function, x):
     """Gradient of a scalar function; see `_tensorflow.gradient`.
 

@@ -49,6 +49,19 @@ def scan(step, inputs, state, reverse):
     return outputs, keras.tree.pack_sequence_as(state, flat_state)
 
 
+def top_k(x, k):
+    """The `k` largest of each row, of equal ones the first before the others.
+
+    Args:
+        x: Tensor of shape `(..., size)`.
+        k: Number of values, at most `size`.
+
+    Returns:
+        Tuple of values and int32 indices, `(..., k)`, the largest first.
+    """
+    return keras.ops.top_k(x, k)
+
+
 def gradient(function, x):
     """Gradient of a scalar function, by the backend's differentiation.
 

@@ -22,6 +22,24 @@ def scan(step, inputs, state, reverse):
     return outputs, state
 
 
+def top_k(x, k):
+    """The `k` largest of each row; see `_tensorflow.top_k`.
+
+    PyTorch's own leaves the order of equals open.
+    """
+    key = x.nan_to_num(nan=torch.inf, posinf=torch.inf, neginf=-torch.inf)
+    lowest = torch.topk(key, k).values[..., -1:]
+    above, equal = key > lowest, key == lowest
+    missing = k - above.sum(-1, keepdim=True)
+    chosen = above | (equal & (equal.cumsum(-1) <= missing))
+    places = chosen.nonzero()[:, -1].reshape(*x.shape[:-1], k)
+    order = torch.sort(
+        key.gather(-1, places), dim=-1, descending=True, stable=True
+    ).indices
+    places = places.gather(-1, order)
+    return x.gather(-1, places), places.to(torch.int32)
+
+
 def gradient(function, x):
     """Gradient of a scalar function; see `_tensorflow.gradient`."""
     x = x.detach().requires_grad_()

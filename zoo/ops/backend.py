@@ -11,8 +11,9 @@ def load_backend():
     """Returns the module of the active Keras backend.
 
     Every such module offers `scan(step, inputs, state, reverse)`, the loop
-    over time-major inputs behind `zoo.ops.unroll`, and
-    `gradient(function, x)`, for `zoo.training.gradient_norms`.
+    over time-major inputs behind `zoo.ops.unroll`; `top_k(x, k)`, for
+    `zoo.decoding`; and `gradient(function, x)`, for
+    `zoo.training.gradient_norms`.
 
     Raises:
         NotImplementedError: If Keras runs on a backend that the zoo lacks.
