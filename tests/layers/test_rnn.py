@@ -370,7 +370,7 @@ def test_nothing_is_dropped_at_inference(make):
 @with_dropout
 @pytest.mark.parametrize("kind", ["dropout", "recurrent_dropout"])
 def test_same_seed_gives_the_same_masks_call_after_call(make, kind):
-    layers = [make(**{kind: 0.5, "seed": seed}) for seed in (3, 3, 4)]
+    layers = [make(**{kind: 0.5, "seed": seed}) for seed in (3, 3, 8)]
     for layer in layers:
         layer.build(X.shape)
         layer.set_weights(layers[0].get_weights())
