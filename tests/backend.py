@@ -39,15 +39,15 @@ def precision(float64, float32):
 
 def tensors(arrays):
     """A nest of arrays as tensors, float64 only where Keras computes in it."""
-    return keras.tree.map_structure(
-        lambda x: keras.ops.convert_to_tensor(
-            x,
-            dtype=precision("float64", "float32")
-            if dtype_of(x) == "float64"
-            else None,
-        ),
-        arrays,
-    )
+
+    def tensor(x):
+        if not hasattr(x, "dtype"):
+            return x
+        exact = precision("float64", "float32")
+        dtype = exact if dtype_of(x) == "float64" else None
+        return keras.ops.convert_to_tensor(x, dtype=dtype)
+
+    return keras.tree.map_structure(tensor, arrays)
 
 
 def recording(on=True):
@@ -77,7 +77,9 @@ def compiled(function, mode="xla", variables=(), shapes=None):
     if mode not in MODES:
         raise ValueError(f"Expected a mode among {MODES}, got {mode!r}.")
     if mode == "eager":
-        return lambda *nests: function(*tensors(nests))
+        return lambda *nests, **named: function(
+            *tensors(nests), **tensors(named)
+        )
     if BACKEND == "jax":
         return _jax_compiled(function, variables)
     import tensorflow as tf
@@ -90,14 +92,14 @@ def _jax_compiled(function, variables):
     import jax
 
     @jax.jit
-    def stateless(values, *nests):
+    def stateless(values, nests, named):
         scope = keras.StatelessScope(zip(variables, values, strict=True))
         with scope:
-            outputs = function(*nests)
+            outputs = function(*nests, **named)
         return outputs, [scope.get_current_value(x) for x in variables]
 
-    def run(*nests):
-        outputs, values = stateless([x.value for x in variables], *nests)
+    def run(*nests, **named):
+        outputs, values = stateless([x.value for x in variables], nests, named)
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
         return outputs

@@ -7,6 +7,9 @@ import sys
 
 # Before TensorFlow is imported: its C++ log says nothing that a test needs.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if os.environ.get("KERAS_BACKEND") == "jax":
+    # Most of a test is compilation, for functions that run once.
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import numpy as np
 import pytest
