@@ -11,9 +11,10 @@ from zoo.ops._tensorflow_recurrences import RECURRENCES
 def bptt(name, x, state, weights, mask, recurrent_mask, reverse):
     """Runs a recurrence over time, and back when a gradient is asked for.
 
-    The loop forward keeps what the derivatives are made of. The loop back
-    holds the gradient of the states alone: its products are with weights that
-    were transposed once, before it, since TensorFlow multiplies a few rows by
+    The loop forward keeps what the derivatives are made of; out of it come,
+    for all steps at once, the factors by which gradients are multiplied. The
+    loop back holds the gradient of the states alone: its products are with
+    weights that were transposed once, before it, since TensorFlow multiplies a few rows by
     a transposed matrix at a third of the speed. The gradients of the weights
     are single products over all steps, after the loop.
 
@@ -35,7 +36,7 @@ def bptt(name, x, state, weights, mask, recurrent_mask, reverse):
     recurrence = RECURRENCES[name]
     time = time_of(x)
     batch_size, units = state[0].shape
-    factor = [] if recurrent_mask is None else [recurrent_mask]
+    dropout = [] if recurrent_mask is None else [recurrent_mask]
 
     def index(count):
         return time - 1 - count if reverse else count
@@ -48,10 +49,10 @@ def bptt(name, x, state, weights, mask, recurrent_mask, reverse):
 
     @tf.custom_gradient
     def run(x, *tensors):
-        start, weights, factor = tf.nest.pack_sequence_as(arguments, tensors)
+        start, weights, dropout = tf.nest.pack_sequence_as(arguments, tensors)
 
         def feed(h):
-            return h * factor[0] if factor else h
+            return h * dropout[0] if dropout else h
 
         def forward(count, state, hs, kept):
             t = index(count)
@@ -72,44 +73,41 @@ def bptt(name, x, state, weights, mask, recurrent_mask, reverse):
             previous = _previous(start[0], hs, reverse)
             fed = feed(previous)
             transposed = [tf.transpose(weight) for weight in weights]
+            factors = recurrence.factors(kept, previous, fed, hs)
+            if mask is not None:
+                # nothing reaches what a masked step has computed
+                factors = _where(mask, factors, [0] * len(factors))
 
-            def step_back(count, d_state, d_factor, d_products):
+            def step_back(count, d_state, d_dropout, d_products):
                 t = index(time - 1 - count)
                 d_state = [d_state[0] + d_hs[t], *d_state[1:]]
-                d_new = d_state
-                if mask is not None:
-                    # nothing reaches what a masked step has computed
-                    d_new = _where(mask[t], d_state, [0] * len(d_state))
                 d_products_t, d_fed, (d_h, *d_others) = recurrence.step_back(
-                    d_new,
-                    (previous[t], fed[t], hs[t]),
-                    [x[t] for x in kept],
-                    transposed,
+                    d_state, [x[t] for x in factors], transposed
                 )
                 d_through = feed(d_fed)
                 d_h = d_through if d_h is None else d_through + d_h
                 d_old = [d_h, *d_others]
                 if mask is not None:
                     d_old = _where(mask[t], d_old, d_state)
-                d_factor = [d + d_fed * previous[t] for d in d_factor]
+                d_dropout = [d + d_fed * previous[t] for d in d_dropout]
                 d_products = _write(d_products, t, d_products_t)
-                return count + 1, d_old, d_factor, d_products
+                return count + 1, d_old, d_dropout, d_products
 
-            d_state, d_factor, d_products = loop(
+            d_state, d_dropout, d_products = loop(
                 time,
                 step_back,
                 [
                     list(d_state),
-                    [tf.zeros_like(x) for x in factor],
+                    [tf.zeros_like(x) for x in dropout],
                     arrays(recurrence.widths),
                 ],
             )
             d_x, d_weights = recurrence.finish(_stack(d_products), fed, kept)
-            return d_x, *d_state, *d_weights, *d_factor
+            return d_x, *d_state, *d_weights, *d_dropout
 
         return (hs, *state), backward
 
-    arguments = [state, weights, factor]
+    arguments = [state, weights, dropout]
     # tensors, since variables would need a gradient of their own
     hs, *state = run(x, *map(tf.convert_to_tensor, tf.nest.flatten(arguments)))
     return hs, state

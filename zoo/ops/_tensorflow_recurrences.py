@@ -15,13 +15,16 @@ class Recurrence(NamedTuple):
         step: `step(x, fed, state, weights) -> (new_state, kept)`. `fed` is
             the first state `h_{t-1}`, after dropout, as it enters products;
             `kept` is a list of tensors for the way back.
-        step_back: `step_back(d_state, states, kept, transposed) ->
-            (d_products, d_fed, d_state)`. It gets the gradient of the new
-            state, the tuple `(h_{t-1}, fed, h_t)`, and the weights
-            transposed. `d_products` is a list of gradients of the products
-            with weights, `d_fed` of `fed`, and the gradient of the old state
-            leaves out what goes by way of `fed`: `None` for an `h_{t-1}` that
-            enters nothing else.
+        factors: `factors(kept, previous, fed, hs) -> factors`, for all steps
+            at once, time first: what `step_back` multiplies gradients by.
+            `previous` is `h_{t-1}` and `hs` is `h_t`. Zero factors stop all
+            gradients.
+        step_back: `step_back(d_state, factors, transposed) -> (d_products,
+            d_fed, d_state)`. It gets the gradient of the new state and the
+            weights transposed. `d_products` is a list of gradients of the
+            products with weights, `d_fed` of `fed`, and the gradient of the
+            old state leaves out what goes by way of `fed`: `None` for an
+            `h_{t-1}` that enters nothing else.
         finish: `finish(d_products, fed, kept) -> (d_x, d_weights)`, for all
             steps at once, time first.
         kept: Number of tensors in `kept`.
@@ -29,6 +32,7 @@ class Recurrence(NamedTuple):
     """
 
     step: Callable
+    factors: Callable
     step_back: Callable
     finish: Callable
     kept: int
@@ -40,10 +44,13 @@ def _simple_rnn_step(x, fed, state, weights):
     return [tf.tanh(x + tf.matmul(fed, kernel))], []
 
 
-def _simple_rnn_back(d_state, states, kept, transposed):
+def _simple_rnn_factors(kept, previous, fed, hs):
+    return [1 - hs * hs]
+
+
+def _simple_rnn_back(d_state, factors, transposed):
     (d_h,) = d_state
-    _, _, h = states
-    d_z = _through_tanh(h, d_h)
+    d_z = d_h * factors[0]
     return [d_z], tf.matmul(d_z, transposed[0]), [None]
 
 
@@ -57,19 +64,25 @@ def _lstm_step(x, fed, state, weights):
     return [o * tanh_c, new_c], [i, f, g, o, c, tanh_c]
 
 
-def _lstm_back(d_state, states, kept, transposed):
-    d_h, d_c = d_state
+def _lstm_factors(kept, previous, fed, hs):
     i, f, g, o, c, tanh_c = kept
-    d_c = d_c + _through_tanh(tanh_c, d_h * o)
-    d_z = tf.concat(
+    through_gates = tf.concat(
         [
-            _through_sigmoid(i, d_c * g),
-            _through_sigmoid(f, d_c * c),
-            _through_tanh(g, d_c * i),
-            _through_sigmoid(o, d_h * tanh_c),
+            _through_sigmoid(i, g),
+            _through_sigmoid(f, c),
+            _through_tanh(g, i),
+            _through_sigmoid(o, tanh_c),
         ],
         axis=-1,
     )
+    return [through_gates, _through_tanh(tanh_c, o), f]
+
+
+def _lstm_back(d_state, factors, transposed):
+    d_h, d_c = d_state
+    through_gates, through_tanh, f = factors
+    d_c = d_c + d_h * through_tanh
+    d_z = through_gates * tf.concat([d_c, d_c, d_c, d_h], axis=-1)
     return [d_z], tf.matmul(d_z, transposed[0]), [None, d_c * f]
 
 
@@ -89,21 +102,26 @@ def _gru_reset_after_step(x, fed, state, weights):
     return [z * h + (1 - z) * g], [z, r, g, h_g]
 
 
-def _gru_reset_after_back(d_state, states, kept, transposed):
-    (d_h,) = d_state
-    h, _, _ = states
+def _gru_reset_after_factors(kept, previous, fed, hs):
     z, r, g, h_g = kept
-    d_g = _through_tanh(g, d_h * (1 - z))
-    d_recurrent = tf.concat(
+    through_g = _through_tanh(g, 1 - z)
+    through_recurrent = tf.concat(
         [
-            _through_sigmoid(z, d_h * (h - g)),
-            _through_sigmoid(r, d_g * h_g),
-            d_g * r,
+            _through_sigmoid(z, previous - g),
+            _through_sigmoid(r, through_g * h_g),
+            through_g * r,
         ],
         axis=-1,
     )
+    return [through_recurrent, through_g, z]
+
+
+def _gru_reset_after_back(d_state, factors, transposed):
+    (d_h,) = d_state
+    through_recurrent, through_g, z = factors
+    d_recurrent = through_recurrent * tf.concat([d_h, d_h, d_h], axis=-1)
     d_fed = tf.matmul(d_recurrent, transposed[0])
-    return [d_recurrent, d_g], d_fed, [d_h * z]
+    return [d_recurrent, d_h * through_g], d_fed, [d_h * z]
 
 
 def _finish_gru_reset_after(d_products, fed, kept):
@@ -124,19 +142,23 @@ def _gru_reset_before_step(x, fed, state, weights):
     return [z * h + (1 - z) * g], [z, r, g]
 
 
-def _gru_reset_before_back(d_state, states, kept, transposed):
-    (d_h,) = d_state
-    h, fed, _ = states
+def _gru_reset_before_factors(kept, previous, fed, hs):
     z, r, g = kept
-    d_g = _through_tanh(g, d_h * (1 - z))
+    return [
+        _through_tanh(g, 1 - z),
+        _through_sigmoid(z, previous - g),
+        _through_sigmoid(r, fed),
+        r,
+        z,
+    ]
+
+
+def _gru_reset_before_back(d_state, factors, transposed):
+    (d_h,) = d_state
+    through_g, through_z, through_r, r, z = factors
+    d_g = d_h * through_g
     d_reset = tf.matmul(d_g, transposed[1])
-    d_gates = tf.concat(
-        [
-            _through_sigmoid(z, d_h * (h - g)),
-            _through_sigmoid(r, d_reset * fed),
-        ],
-        axis=-1,
-    )
+    d_gates = tf.concat([d_h * through_z, d_reset * through_r], axis=-1)
     d_fed = tf.matmul(d_gates, transposed[0]) + d_reset * r
     return [d_gates, d_g], d_fed, [d_h * z]
 
@@ -171,16 +193,23 @@ def _through_tanh(y, d_y):
 RECURRENCES = {
     "simple_rnn": Recurrence(
         _simple_rnn_step,
+        _simple_rnn_factors,
         _simple_rnn_back,
         _finish_one_product,
         kept=0,
         widths=(1,),
     ),
     "lstm": Recurrence(
-        _lstm_step, _lstm_back, _finish_one_product, kept=6, widths=(4,)
+        _lstm_step,
+        _lstm_factors,
+        _lstm_back,
+        _finish_one_product,
+        kept=6,
+        widths=(4,),
     ),
     "gru_reset_after": Recurrence(
         _gru_reset_after_step,
+        _gru_reset_after_factors,
         _gru_reset_after_back,
         _finish_gru_reset_after,
         kept=4,
@@ -188,6 +217,7 @@ RECURRENCES = {
     ),
     "gru_reset_before": Recurrence(
         _gru_reset_before_step,
+        _gru_reset_before_factors,
         _gru_reset_before_back,
         _finish_gru_reset_before,
         kept=3,
