@@ -14,9 +14,9 @@ def bptt(name, x, state, weights, mask, recurrent_mask, reverse):
     The loop forward keeps what the derivatives are made of; out of it come,
     for all steps at once, the factors by which gradients are multiplied. The
     loop back holds the gradient of the states alone: its products are with
-    weights that were transposed once, before it, since TensorFlow multiplies a few rows by
-    a transposed matrix at a third of the speed. The gradients of the weights
-    are single products over all steps, after the loop.
+    weights that were transposed once, before it, since TensorFlow multiplies
+    a few rows by a transposed matrix at a third of the speed. The gradients
+    of the weights are single products over all steps, after the loop.
 
     Args:
         name: One of `RECURRENCES`.
@@ -41,11 +41,8 @@ def bptt(name, x, state, weights, mask, recurrent_mask, reverse):
     def index(count):
         return time - 1 - count if reverse else count
 
-    def arrays(widths):
-        return [
-            empty_array(time, x.dtype, (batch_size, width * units))
-            for width in widths
-        ]
+    def array(*shape):
+        return empty_array(time, x.dtype, shape)
 
     @tf.custom_gradient
     def run(x, *tensors):
@@ -61,13 +58,19 @@ def bptt(name, x, state, weights, mask, recurrent_mask, reverse):
             )
             if mask is not None:
                 new_state = _where(mask[t], new_state, state)
-            hs = _write(hs, t, new_state[:1])
-            return count + 1, new_state, hs, _write(kept, t, kept_t)
+            # one array for all that is kept: each costs every step its turn
+            packed = [tf.stack(kept_t)] if kept_t else []
+            kept = _write(kept, t, packed)
+            return count + 1, new_state, hs.write(t, new_state[0]), kept
 
+        kept = [array(recurrence.kept, batch_size, units)]
         state, hs, kept = loop(
-            time, forward, [start, arrays([1]), arrays([1] * recurrence.kept)]
+            time,
+            forward,
+            [start, array(batch_size, units), kept if recurrence.kept else []],
         )
-        (hs,), kept = _stack(hs), _stack(kept)
+        hs = hs.stack()
+        kept = [x for xs in kept for x in tf.unstack(xs.stack(), axis=1)]
 
         def backward(d_hs, *d_state):
             previous = _previous(start[0], hs, reverse)
@@ -99,10 +102,11 @@ def bptt(name, x, state, weights, mask, recurrent_mask, reverse):
                 [
                     list(d_state),
                     [tf.zeros_like(x) for x in dropout],
-                    arrays(recurrence.widths),
+                    [array(batch_size, w * units) for w in recurrence.widths],
                 ],
             )
-            d_x, d_weights = recurrence.finish(_stack(d_products), fed, kept)
+            d_products = [array.stack() for array in d_products]
+            d_x, d_weights = recurrence.finish(d_products, fed, kept)
             return d_x, *d_state, *d_weights, *d_dropout
 
         return (hs, *state), backward
@@ -115,10 +119,6 @@ def bptt(name, x, state, weights, mask, recurrent_mask, reverse):
 
 def _write(arrays, t, values):
     return [array.write(t, x) for array, x in zip(arrays, values, strict=True)]
-
-
-def _stack(arrays):
-    return [array.stack() for array in arrays]
 
 
 def _where(rows, new, old):

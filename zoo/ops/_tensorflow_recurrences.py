@@ -93,11 +93,11 @@ def _finish_one_product(d_products, fed, kept):
 
 def _gru_reset_after_step(x, fed, state, weights):
     (h,) = state
-    kernel, bias = weights
+    kernel, bias_g = weights
     x_z, x_r, x_g = tf.split(x, 3, axis=-1)
-    recurrent = tf.nn.bias_add(tf.matmul(fed, kernel), bias)
-    h_z, h_r, h_g = tf.split(recurrent, 3, axis=-1)
+    h_z, h_r, h_g = tf.split(tf.matmul(fed, kernel), 3, axis=-1)
     z, r = tf.sigmoid(x_z + h_z), tf.sigmoid(x_r + h_r)
+    h_g = h_g + bias_g
     g = tf.tanh(x_g + r * h_g)
     return [z * h + (1 - z) * g], [z, r, g, h_g]
 
@@ -126,10 +126,13 @@ def _gru_reset_after_back(d_state, factors, transposed):
 
 def _finish_gru_reset_after(d_products, fed, kept):
     d_recurrent, d_g = d_products
-    d_gates = d_recurrent[..., : 2 * fed.shape[-1]]
-    d_kernel = _gradient_of_kernel(fed, d_recurrent)
-    d_bias = tf.reduce_sum(d_recurrent, axis=[0, 1])
-    return tf.concat([d_gates, d_g], axis=-1), [d_kernel, d_bias]
+    units = fed.shape[-1]
+    d_gates, d_h_g = tf.split(d_recurrent, [2 * units, units], axis=-1)
+    d_weights = [
+        _gradient_of_kernel(fed, d_recurrent),
+        tf.reduce_sum(d_h_g, axis=[0, 1]),
+    ]
+    return tf.concat([d_gates, d_g], axis=-1), d_weights
 
 
 def _gru_reset_before_step(x, fed, state, weights):

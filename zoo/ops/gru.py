@@ -194,18 +194,24 @@ def _by_hand(
     reset_after,
     *rest,
 ):
+    """The path "bptt": a bias on a sum that has one already joins it."""
     units = recurrent_kernel.shape[0]
+    outer = recurrent_bias
     if reset_after:
         name = "gru_reset_after"
         if recurrent_bias is None:
-            recurrent_bias = ops.zeros_like(recurrent_kernel[0])
-        weights = [recurrent_kernel, recurrent_bias]
+            inner = ops.zeros((units,), dtype=recurrent_kernel.dtype)
+        else:
+            inner = recurrent_bias[-units:]
+            outer = ops.pad(recurrent_bias[:-units], [[0, units]])
+        weights = [recurrent_kernel, inner]
     else:
         name = "gru_reset_before"
         weights = [recurrent_kernel[:, :-units], recurrent_kernel[:, -units:]]
-        # both are added to the same sums
-        biases = [x for x in (bias, recurrent_bias) if x is not None]
-        bias = sum(biases) if biases else None
+    if bias is None or outer is None:
+        bias = outer if bias is None else bias
+    else:
+        bias = bias + outer
     return unroll_by_hand(
         name, inputs, initial_state, kernel, bias, weights, *rest
     )
