@@ -15,6 +15,7 @@ from tests.backend import gradients
 from tests.backend import numpy_of
 from tests.backend import of_any_size
 from tests.backend import tensorflow_only
+from tests.backend import with_gradients
 from zoo.ops import gru
 from zoo.ops import gru_path
 from zoo.ops import lstm
@@ -36,6 +37,10 @@ def draw(*shape):
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
+
+
+WEIGHT_OUTPUTS = draw(BATCH, TIME, UNITS)
+WEIGHT_STATES = draw(2, BATCH, UNITS)
 
 
 class SimpleRNN:
@@ -143,8 +148,10 @@ def equations(recurrence, masked, reverse, dropout, *sources):
 
 def weigh(results):
     """A scalar in which every value counts differently."""
-    return sum(
-        ops.sum(x * ops.cast(draw(7, *x.shape)[0], x.dtype)) for x in results
+    outputs, *state = results
+    return ops.sum(outputs * ops.cast(WEIGHT_OUTPUTS, outputs.dtype)) + sum(
+        ops.sum(x * ops.cast(weight, x.dtype))
+        for x, weight in zip(state, WEIGHT_STATES, strict=False)
     )
 
 
@@ -155,9 +162,10 @@ def assert_close(given, expected, tolerance):
 
 
 def weighed_equations(recurrence, *arguments):
-    return sum(
-        np.sum(x * draw(7, *x.shape)[0])
-        for x in equations(recurrence, *arguments)
+    outputs, *state = equations(recurrence, *arguments)
+    return np.sum(outputs * WEIGHT_OUTPUTS) + sum(
+        np.sum(x * weight)
+        for x, weight in zip(state, WEIGHT_STATES, strict=False)
     )
 
 
@@ -214,13 +222,16 @@ def test_gradients_are_central_differences(
 def test_every_mode_gives_the_same(recurrence, path, mode):
     options = True, True, True
     sources = sources_of(recurrence)
-    function = functools.partial(apply, recurrence, path, *options)
-    given = compiled(function, mode)(*map(ops.convert_to_tensor, sources))
+
+    def weighed(*sources):
+        results = apply(recurrence, path, *options, *sources)
+        return weigh(results), results
+
+    function = functools.partial(with_gradients, weighed)
+    given, found = compiled(lambda *xs: function(xs), mode)(*sources)
     expected = equations(recurrence, *options, *sources)
     assert_close(given, expected, tolerance=1e-6)
-    loss = compiled(lambda *sources: weigh(function(*sources)), mode)
-    given = gradients(loss, sources)
-    assert_close(given, slopes(recurrence, *options), tolerance=2e-5)
+    assert_close(found, slopes(recurrence, *options), tolerance=2e-5)
 
 
 @every_path
@@ -232,19 +243,17 @@ def test_batch_and_time_can_be_unknown(recurrence, path):
     states = recurrence.states
     shapes[0] = (None, None, FEATURES)
     shapes[1 : 1 + states] = [(None, UNITS)] * states
-    function = functools.partial(apply, recurrence, path, *options)
-    assert_close(
-        of_any_size(function, sources, shapes),
-        equations(recurrence, *options, *sources),
-        tolerance=1e-6,
+
+    def weighed(*sources):
+        results = apply(recurrence, path, *options, *sources)
+        return weigh(results), results
+
+    given, found = of_any_size(
+        lambda *sources: with_gradients(weighed, sources), sources, shapes
     )
-
-    def loss(*sources):
-        results = of_any_size(function, sources, shapes)
-        return weigh(results)
-
-    given = gradients(loss, sources)
-    assert_close(given, slopes(recurrence, *options), tolerance=2e-5)
+    expected = equations(recurrence, *options, *sources)
+    assert_close(given, expected, tolerance=1e-6)
+    assert_close(found, slopes(recurrence, *options), tolerance=2e-5)
 
 
 @every_path
@@ -318,25 +327,26 @@ def test_without_biases_is_with_biases_of_zeros(recurrence, path):
 
 @tensorflow_only
 @every_recurrence
-@pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
+@every_mode
 def test_bptt_can_be_differentiated_twice(recurrence, mode):
-    import tensorflow as tf
-
     sources = sources_of(recurrence)
 
-    def squared_gradient(path, *sources):
-        with tf.GradientTape() as tape:
-            tape.watch(sources)
+    def penalty(path, *sources):
+        def loss(*sources):
             results = apply(recurrence, path, True, True, True, *sources)
-            loss = weigh([x**2 for x in results])
-        return sum(tf.reduce_sum(dx**2) for dx in tape.gradient(loss, sources))
+            return weigh([x**2 for x in results]), ()
 
-    def penalty(path):
-        return compiled(functools.partial(squared_gradient, path), mode)
+        _, found = with_gradients(loss, sources)
+        return sum(ops.sum(x**2) for x in found), ()
 
-    given = gradients(penalty("bptt"), sources)
-    expected = gradients(functools.partial(squared_gradient, "loop"), sources)
-    for x, y in zip(given, expected, strict=True):
+    def second(path, mode):
+        function = functools.partial(penalty, path)
+        return compiled(lambda *xs: with_gradients(function, xs)[1], mode)(
+            *sources
+        )
+
+    expected = second("loop", "eager")
+    for x, y in zip(second("bptt", mode), expected, strict=True):
         scale = np.max(np.abs(y))
         assert scale > 0
         np.testing.assert_allclose(x, y, atol=1e-5 * scale)

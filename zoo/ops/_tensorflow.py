@@ -9,7 +9,7 @@ from zoo.ops._tensorflow_loop import empty_array
 from zoo.ops._tensorflow_loop import loop
 from zoo.ops._tensorflow_loop import time_of
 
-__all__ = ["bptt", "scan"]
+__all__ = ["bptt", "gradient", "scan"]
 
 
 def scan(step, inputs, state, reverse):
@@ -55,6 +55,23 @@ def scan(step, inputs, state, reverse):
         output_specs, [array.stack() for array in targets]
     )
     return outputs, keras.tree.pack_sequence_as(state, flat_state)
+
+
+def gradient(function, x):
+    """Gradient of a scalar function, by the backend's differentiation.
+
+    Args:
+        function: Callable `function(x)` that returns a scalar tensor.
+        x: Float tensor.
+
+    Returns:
+        Tensor of the shape and dtype of `x`, or `None` where nothing depends
+        on it.
+    """
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value = function(x)
+    return tape.gradient(value, x)
 
 
 def _output_specs(step, inputs, state):
