@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from zoo.layers.recurrent_cell import RecurrentCell
+from zoo.ops.simple_rnn import simple_rnn
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -55,3 +56,23 @@ class SimpleRNNCell(RecurrentCell):
             z = z + self.bias
         h = self.activation(z)
         return h, [h]
+
+    def unroll(
+        self, inputs, initial_state, mask=None, reverse=False, training=False
+    ):
+        input_mask, recurrent_mask = self.dropout_masks(
+            ops.shape(inputs)[0], inputs.shape[-1], training
+        )
+        if input_mask is not None:
+            inputs = inputs * input_mask[:, None]
+        return simple_rnn(
+            inputs,
+            initial_state,
+            ops.convert_to_tensor(self.kernel),
+            ops.convert_to_tensor(self.recurrent_kernel),
+            None if self.bias is None else ops.convert_to_tensor(self.bias),
+            mask=mask,
+            reverse=reverse,
+            activation=self.activation,
+            recurrent_mask=recurrent_mask,
+        )

@@ -5,6 +5,7 @@ from zoo.ops.attention import dot_score
 from zoo.ops.attention import hardmax
 from zoo.ops.attention import masked_softmax
 from zoo.ops.gru import gru
+from zoo.ops.gru import gru_path
 from zoo.ops.gru import gru_step
 from zoo.ops.linear_recurrence import linear_recurrence
 from zoo.ops.lstm import lstm
@@ -15,6 +16,8 @@ from zoo.ops.lstm_options import LSTMNorms
 from zoo.ops.lstm_options import LSTMOptions
 from zoo.ops.monotonic import monotonic_attention
 from zoo.ops.recurrent import unroll
+from zoo.ops.simple_rnn import simple_rnn
+from zoo.ops.simple_rnn import simple_rnn_path
 from zoo.ops.sparsemax import sparsemax
 
 __all__ = [
@@ -24,6 +27,7 @@ __all__ = [
     "additive_score",
     "dot_score",
     "gru",
+    "gru_path",
     "gru_step",
     "hardmax",
     "linear_recurrence",
@@ -32,6 +36,8 @@ __all__ = [
     "lstm_step",
     "masked_softmax",
     "monotonic_attention",
+    "simple_rnn",
+    "simple_rnn_path",
     "sparsemax",
     "unroll",
 ]

@@ -4,6 +4,9 @@ from keras import ops
 
 from zoo.ops.recurrent import project_sequences
 from zoo.ops.recurrent import unroll
+from zoo.ops.recurrent import unroll_by_hand
+from zoo.ops.recurrent_path import choose_path
+from zoo.ops.recurrent_path import recurrent_path
 
 
 def gru_step(
@@ -57,6 +60,28 @@ def gru_step(
     return z * h + (1 - z) * activation(x_h + recurrent_h)
 
 
+def gru_path(activation=ops.tanh, recurrent_activation=ops.sigmoid):
+    """Says which implementation `zoo.ops.gru` takes, and why.
+
+    `reset_after`, masks and dropout change nothing.
+
+    Args:
+        activation: As for `zoo.ops.gru`.
+        recurrent_activation: As for `zoo.ops.gru`.
+
+    Returns:
+        Tuple of the path's name, `"bptt"` or `"loop"`, and the reason.
+
+    Example:
+
+    >>> import keras
+    >>> from zoo.ops import gru_path
+    >>> gru_path(recurrent_activation=keras.ops.hard_sigmoid)
+    ('loop', 'recurrent_activation is not sigmoid')
+    """
+    return recurrent_path(activation, recurrent_activation)
+
+
 def gru(
     inputs,
     initial_state,
@@ -70,6 +95,7 @@ def gru(
     recurrent_activation=ops.sigmoid,
     reset_after=True,
     recurrent_mask=None,
+    path=None,
 ):
     """Gated recurrent unit over a sequence.
 
@@ -99,6 +125,8 @@ def gru(
         reset_after: As for `gru_step`.
         recurrent_mask: Factor on `h_{t-1}` where it enters `U`, shape
             `(batch_size, units)`: variational recurrent dropout.
+        path: `"loop"` or `"bptt"` to insist on an implementation; by default
+            the one that `gru_path` names.
 
     Returns:
         Tuple `(outputs, [h])`: outputs of shape `(batch_size, time, units)`
@@ -106,7 +134,8 @@ def gru(
         state.
 
     Raises:
-        ValueError: If `inputs` is not of rank 3, or `mask` does not fit it.
+        ValueError: If `inputs` is not of rank 3, `mask` does not fit it, or
+            `path` is not possible here.
 
     Example:
 
@@ -119,6 +148,23 @@ def gru(
     >>> tuple(outputs.shape), tuple(h.shape)
     ((2, 3, 5), (2, 5))
     """
+    path = choose_path(
+        path, *gru_path(activation, recurrent_activation), says="gru_path"
+    )
+    if path == "bptt":
+        return _by_hand(
+            inputs,
+            initial_state,
+            kernel,
+            ops.convert_to_tensor(recurrent_kernel),
+            bias,
+            recurrent_bias,
+            reset_after,
+            mask,
+            recurrent_mask,
+            reverse,
+        )
+
     x, mask = project_sequences(inputs, kernel, bias, mask)
 
     def step(x_t, state):
@@ -135,4 +181,37 @@ def gru(
         )
         return h, [h]
 
-    return unroll(step, x, initial_state, mask=mask, reverse=reverse)
+    return unroll(step, x, list(initial_state), mask=mask, reverse=reverse)
+
+
+def _by_hand(
+    inputs,
+    initial_state,
+    kernel,
+    recurrent_kernel,
+    bias,
+    recurrent_bias,
+    reset_after,
+    *rest,
+):
+    """The path "bptt": a bias on a sum that has one already joins it."""
+    units = recurrent_kernel.shape[0]
+    outer = recurrent_bias
+    if reset_after:
+        name = "gru_reset_after"
+        if recurrent_bias is None:
+            inner = ops.zeros((units,), dtype=recurrent_kernel.dtype)
+        else:
+            inner = recurrent_bias[-units:]
+            outer = ops.pad(recurrent_bias[:-units], [[0, units]])
+        weights = [recurrent_kernel, inner]
+    else:
+        name = "gru_reset_before"
+        weights = [recurrent_kernel[:, :-units], recurrent_kernel[:, -units:]]
+    if bias is None or outer is None:
+        bias = outer if bias is None else bias
+    else:
+        bias = bias + outer
+    return unroll_by_hand(
+        name, inputs, initial_state, kernel, bias, weights, *rest
+    )

@@ -1,17 +1,16 @@
 """The LSTM over a whole sequence, as a function of its weights."""
 
-import keras
 from keras import ops
 
-from zoo.ops.attention import zero_padding
-from zoo.ops.backend import load_backend
 from zoo.ops.lstm_options import PLAIN
 from zoo.ops.lstm_options import lstm_gates
 from zoo.ops.lstm_options import lstm_options_step
 from zoo.ops.lstm_options import normalize
 from zoo.ops.recurrent import project_sequences
-from zoo.ops.recurrent import swap_batch_and_time
 from zoo.ops.recurrent import unroll
+from zoo.ops.recurrent import unroll_by_hand
+from zoo.ops.recurrent_path import choose_path
+from zoo.ops.recurrent_path import recurrent_path
 
 
 def lstm_step(z, c, activation=ops.tanh, recurrent_activation=ops.sigmoid):
@@ -64,18 +63,14 @@ def lstm_path(
     >>> lstm_path(options=LSTMOptions(zoneout=(0.05, 0.5)))
     ('loop', 'the hand-derived gradient has no zoneout')
     """
-    if not _is_function(activation, "tanh"):
-        return "loop", "activation is not tanh"
-    if not _is_function(recurrent_activation, "sigmoid"):
-        return "loop", "recurrent_activation is not sigmoid"
-    for name, option in options._asdict().items():
-        if option is not None:
-            return "loop", f"the hand-derived gradient has no {name}"
+    lacking = [
+        f"the hand-derived gradient has no {name}"
+        for name, option in options._asdict().items()
+        if option is not None
+    ]
     if return_gates:
-        return "loop", "the hand-derived gradient keeps no gates"
-    if keras.config.backend() != "tensorflow":
-        return "loop", "the hand-derived gradient is TensorFlow's alone"
-    return "bptt", "hand-derived gradient: tanh and sigmoid on TensorFlow"
+        lacking.append("the hand-derived gradient keeps no gates")
+    return recurrent_path(activation, recurrent_activation, lacking)
 
 
 def lstm(
@@ -148,30 +143,25 @@ def lstm(
     >>> tuple(outputs.shape), tuple(c.shape)
     ((2, 3, 5), (2, 5))
     """
-    h, c = (ops.convert_to_tensor(x) for x in initial_state)
-    z, mask = _project(inputs, kernel, bias, mask, options.norms)
-    default, reason = lstm_path(
-        activation, recurrent_activation, options, return_gates
+    path = choose_path(
+        path,
+        *lstm_path(activation, recurrent_activation, options, return_gates),
+        says="lstm_path",
     )
-    path = path or default
-    if path not in ("loop", default):
-        expected = " or ".join(map(repr, sorted({"loop", default})))
-        raise ValueError(
-            f"Expected `path` to be {expected} ({reason}), got {path!r}. See "
-            "`zoo.ops.lstm_path`."
-        )
     if path == "bptt":
-        hs, h, c = load_backend().lstm_bptt(
-            swap_batch_and_time(z),
-            h,
-            c,
-            recurrent_kernel,
-            None if mask is None else swap_batch_and_time(mask[..., None]),
+        return unroll_by_hand(
+            "lstm",
+            inputs,
+            initial_state,
+            kernel,
+            bias,
+            [recurrent_kernel],
+            mask,
             recurrent_mask,
             reverse,
         )
-        return zero_padding(swap_batch_and_time(hs), mask), [h, c]
 
+    z, mask = _project(inputs, kernel, bias, mask, options.norms)
     drawn = options.zoneout
     if drawn is None or not hasattr(drawn[0], "shape"):
         drawn = ()
@@ -190,7 +180,7 @@ def lstm(
         return (h, gates if return_gates else ()), [h, c]
 
     (outputs, gates), state = unroll(
-        step, (z, drawn), [h, c], mask=mask, reverse=reverse
+        step, (z, drawn), list(initial_state), mask=mask, reverse=reverse
     )
     return (outputs, state, gates) if return_gates else (outputs, state)
 
@@ -202,8 +192,3 @@ def _project(inputs, kernel, bias, mask, norms):
     z, mask = project_sequences(inputs, kernel, mask=mask)
     z = normalize(z, norms.kernel, norms.epsilon)
     return (z if bias is None else z + bias), mask
-
-
-def _is_function(function, name):
-    """Whether `function` is the one that Keras knows as `name`."""
-    return function in (getattr(ops, name), keras.activations.get(name))

@@ -175,6 +175,60 @@ def project_sequences(inputs, kernel, bias=None, mask=None):
     Raises:
         ValueError: If `inputs` is not of rank 3, or `mask` does not fit it.
     """
+    inputs, mask = _sequences(inputs, mask)
+    z = project(inputs, kernel)
+    return (z if bias is None else z + bias), mask
+
+
+def unroll_by_hand(
+    recurrence,
+    inputs,
+    initial_state,
+    kernel,
+    bias,
+    weights,
+    mask=None,
+    recurrent_mask=None,
+    reverse=False,
+):
+    """Runs a recurrence whose gradient TensorFlow need not derive.
+
+    Args:
+        recurrence: Name of one in `zoo.ops._tensorflow_recurrences`.
+        inputs: `x`, shape `(batch_size, time, features)`.
+        initial_state: List of tensors, `(batch_size, units)`, the first of
+            which is the output.
+        kernel: Multiplies the inputs of all steps before the loop.
+        bias: Added to that product, or `None`.
+        weights: List of what else the recurrence multiplies or adds.
+        mask: Boolean, shape `(batch_size, time)`, true at real steps.
+        recurrent_mask: Factor on the output where it enters a product.
+        reverse: If true, runs from the last step to the first.
+
+    Returns:
+        Tuple `(outputs, state)`: outputs of shape `(batch_size, time, units)`
+        in the order of the inputs, zero at masked steps, and the last state.
+
+    Raises:
+        ValueError: If `inputs` is not of rank 3, or `mask` does not fit it.
+    """
+    inputs, mask = _sequences(inputs, mask)
+    # time first already here, where there are fewer columns than after it
+    z = project(swap_batch_and_time(inputs), kernel)
+    outputs, state = load_backend().bptt(
+        recurrence,
+        z if bias is None else z + bias,
+        [ops.convert_to_tensor(x) for x in initial_state],
+        weights,
+        None if mask is None else swap_batch_and_time(mask[..., None]),
+        recurrent_mask,
+        reverse,
+    )
+    return zero_padding(swap_batch_and_time(outputs), mask), state
+
+
+def _sequences(inputs, mask):
+    """Inputs as a tensor of rank 3, padding replaced by zeros, and a mask."""
     inputs = ops.convert_to_tensor(inputs)
     if len(inputs.shape) != 3:
         raise ValueError(
@@ -183,5 +237,4 @@ def project_sequences(inputs, kernel, bias=None, mask=None):
         )
     mask = check_sequences(inputs, mask)
     # so that not even inf or nan in the padding reaches a gradient
-    z = project(zero_padding(inputs, mask), kernel)
-    return (z if bias is None else z + bias), mask
+    return zero_padding(inputs, mask), mask

@@ -1,0 +1,1 @@
+"""Speed, as ratios between contestants that take turns in one run."""
