@@ -11,6 +11,7 @@ from zoo.layers.attention_decoder import AttentionDecoder
 from zoo.layers.bahdanau_attention import BahdanauAttention
 from zoo.layers.lstm_cell import LSTMCell
 from zoo.layers.luong_attention import LuongAttention
+from zoo.layers.reading_cell import ReadingCell
 from zoo.layers.simple_rnn_cell import SimpleRNNCell
 from zoo.layers.stacked_rnn_cells import StackedRNNCells
 
@@ -125,16 +126,14 @@ def test_one_batched_attention_is_the_loop(make_cell, masked, data):
     mask = data["mask"] if masked else None
     arguments = data["inputs"], data["memory"], data["memory_mask"]
     results = decoder(*arguments, mask=mask)
-    (*outputs,), state = decoder._run_steps(
+    (*outputs,), state = ReadingCell.unroll(
+        decoder.attention_cell,
         data["inputs"],
         decoder.get_initial_state(BATCH),
-        (
-            data["memory"],
-            decoder.project(data["memory"]),
-            data["memory_mask"],
-        ),
+        data["memory"],
+        decoder.project(data["memory"]),
+        data["memory_mask"],
         mask,
-        False,
     )
     assert_close(results, (*outputs, state))
 

@@ -6,9 +6,6 @@ from keras import ops
 from zoo.layers.attention_cell import AttentionCell
 from zoo.layers.attention_cell_state import pack_state
 from zoo.layers.attention_cell_state import same_nesting
-from zoo.layers.recurrent_cell import unroll_cell
-from zoo.ops.attention import zero_padding
-from zoo.ops.recurrent import unroll
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -201,12 +198,14 @@ class AttentionDecoder(keras.layers.Layer):
         state = self.get_initial_state(
             ops.shape(inputs)[0], memory, initial_state
         )
-        reading = memory, self.project(memory), memory_mask
-        run = self._run_steps
-        if self._runs_at_once(state):
-            run = self._run_at_once
-        (outputs, alignments), state = run(
-            inputs, state, reading, mask, training
+        (outputs, alignments), state = self.attention_cell.unroll(
+            inputs,
+            state,
+            memory,
+            self.project(memory),
+            memory_mask,
+            mask,
+            training,
         )
         return outputs, alignments, state
 
@@ -229,35 +228,3 @@ class AttentionDecoder(keras.layers.Layer):
             config["attention_cell"], custom_objects
         )
         return cls(**config)
-
-    def _runs_at_once(self, state):
-        """Whether no step needs what the step before it has read."""
-        cell = self.attention_cell
-        looks_back = keras.tree.flatten(state.attention_state)
-        return not (cell.input_feeding or cell.query == "before" or looks_back)
-
-    def _run_at_once(self, inputs, state, reading, mask, training):
-        cell = self.attention_cell
-        h, cell_state = unroll_cell(
-            cell.cell, inputs, state.cell, mask, training=training
-        )
-        contexts, alignments, _ = cell.reader.read(
-            h, *reading, state.attention_state, training
-        )
-        output, _ = cell.combine(h, contexts)
-        outputs = keras.tree.map_structure(
-            lambda x: zero_padding(x, mask), (output, alignments)
-        )
-        return outputs, state._replace(cell=cell_state)
-
-    def _run_steps(self, inputs, state, reading, mask, training):
-        masks = self.attention_cell.dropout_masks(
-            ops.shape(inputs)[0], inputs.shape[-1], training
-        )
-
-        def step(inputs_t, state):
-            return self.attention_cell(
-                inputs_t, state, *reading, training=training, masks=masks
-            )
-
-        return unroll(step, inputs, state, mask=mask)
