@@ -44,9 +44,12 @@ def same_start():
         return
     import keras
 
+    from tests.backend import recording
+
     keras.utils.set_random_seed(1)
     policy = keras.config.dtype_policy()
-    yield
+    with recording(False):
+        yield
     keras.config.set_dtype_policy(policy)
 
 

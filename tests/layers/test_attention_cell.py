@@ -3,8 +3,10 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import ops
 
+from tests.backend import gradients
+from tests.backend import numpy_of
 from zoo.layers.attention_cell import AttentionCell
 from zoo.layers.attention_cell_state import AttentionCellState
 from zoo.layers.bahdanau_attention import BahdanauAttention
@@ -42,14 +44,15 @@ def sigmoid(x):
 
 
 def numpy_lstm(cell, x, h, c):
-    z = x @ cell.kernel.numpy() + h @ cell.recurrent_kernel.numpy()
-    i, f, g, o = np.split(z + cell.bias.numpy(), 4, -1)
+    kernel, recurrent_kernel, bias = cell.get_weights()
+    z = x @ kernel + h @ recurrent_kernel
+    i, f, g, o = np.split(z + bias, 4, -1)
     c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
     return sigmoid(o) * np.tanh(c), c
 
 
 def numpy_attend(mechanism, query, memory, mask):
-    keys = memory @ mechanism.memory_kernel.numpy()
+    keys = memory @ numpy_of(mechanism.memory_kernel)
     scores = np.einsum("bd,bsd->bs", query, keys)
     weights = np.exp(scores) * mask
     alignments = weights / weights.sum(-1, keepdims=True)
@@ -103,9 +106,9 @@ def test_step_follows_its_equations(
     attention = context
     if units:
         attention = np.concatenate([new_h, context], -1)
-        attention = attention @ cell.attention_kernel.numpy()
+        attention = attention @ numpy_of(cell.attention_kernel)
     if activation:
-        attention = np.tanh(attention + cell.attention_bias.numpy())
+        attention = np.tanh(attention + numpy_of(cell.attention_bias))
 
     carried = input_feeding and not before
     state = AttentionCellState([h, c], fed if carried else (), ())
@@ -140,9 +143,9 @@ def test_any_cell_can_be_inside(make, query):
     # The output of the last cell, an LSTM's h rather than its c, asks.
     h = next(h for h in top[-2:] if h.shape[-1] == UNITS)
     everything = np.ones((BATCH, SOURCE))
-    _, expected = numpy_attend(cell.attention, h.numpy(), memory, everything)
+    _, expected = numpy_attend(cell.attention, numpy_of(h), memory, everything)
     np.testing.assert_allclose(second, expected, atol=1e-5)
-    assert np.abs(first - second).max() > 1e-6
+    assert numpy_of(abs(first - second)).max() > 1e-6
 
 
 def test_several_mechanisms_read_a_memory_each():
@@ -168,7 +171,7 @@ def test_several_mechanisms_read_a_memory_each():
     )
     assert tuple(y.shape) == (BATCH, ATTENTION + 2)
     assert [tuple(x.shape) for x in alignments] == [(BATCH, SOURCE), (BATCH, 9)]
-    assert not np.any(alignments[0].numpy()[~MASK])
+    assert not np.any(numpy_of(alignments[0])[~MASK])
     assert state.attention_state == [(), ()]
 
 
@@ -211,7 +214,7 @@ def test_initial_state_takes_the_inner_state_in_any_sequence():
     state = cell.get_initial_state(BATCH, initial_cell_state=(h, c))
     assert isinstance(state.cell, list)
     np.testing.assert_array_equal(state.cell[1], c)
-    assert not np.any(state.attention)
+    assert not np.any(numpy_of(state.attention))
     assert tuple(state.attention.shape) == (BATCH, DEPTH)
 
 
@@ -321,11 +324,13 @@ def test_gradients_reach_every_weight():
     )
     # Zeros would leave the kernel's part for the fed attention without one.
     state = state._replace(attention=draw(BATCH, ATTENTION))
-    with tf.GradientTape() as tape:
+
+    def loss():
         (y, _), _ = cell(x, state, memory, cell.project(memory), MASK)
-        loss = tf.reduce_sum(y**2)
-    weights = [w.value for w in cell.trainable_weights]
+        return ops.sum(y**2)
+
+    weights = cell.trainable_weights
     for weight, gradient in zip(
-        cell.trainable_weights, tape.gradient(loss, weights), strict=True
+        weights, gradients(loss, [], weights), strict=True
     ):
         assert np.isfinite(gradient).all() and np.any(gradient), weight.path

@@ -3,8 +3,16 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import ops
 
+from tests.backend import dtype_of
+from tests.backend import gradients
+from tests.backend import numpy_of
+from tests.backend import of_any_size
+from tests.backend import recording
+from tests.backend import tensorflow_only
+from tests.backend import tensors
+from tests.backend import with_gradients
 from zoo.layers.attention_cell import AttentionCell
 from zoo.layers.attention_cell_state import AttentionCellState
 from zoo.layers.attention_decoder import AttentionDecoder
@@ -71,9 +79,12 @@ def step_by_step(decoder, data, mask=None):
             data["inputs"][:, t], state, memory, keys, data["memory_mask"]
         )
         real = np.ones(BATCH, bool) if mask is None else mask[:, t]
+        y = [numpy_of(x) for x in y]
         outputs.append([np.where(real[:, None], x, 0) for x in y])
         state = keras.tree.map_structure(
-            lambda new, old, real=real: np.where(real[:, None], new, old),
+            lambda new, old, real=real: np.where(
+                real[:, None], numpy_of(new), numpy_of(old)
+            ),
             new_state,
             state,
         )
@@ -85,9 +96,7 @@ def assert_close(results, expected, atol=1e-5):
     for x, y in zip(
         keras.tree.flatten(results), keras.tree.flatten(expected), strict=True
     ):
-        np.testing.assert_allclose(
-            tf.cast(x, "float32"), tf.cast(y, "float32"), atol=atol
-        )
+        np.testing.assert_allclose(numpy_of(x), numpy_of(y), atol=atol)
 
 
 @every_wiring
@@ -105,8 +114,8 @@ def test_whole_sequence_is_step_by_step(wiring, masked, data):
     assert_close(results, step_by_step(decoder, data, mask))
     if masked:
         outputs, alignments, state = results
-        assert not np.any(outputs.numpy()[~mask])
-        assert not np.any(alignments.numpy()[~mask])
+        assert not np.any(numpy_of(outputs)[~mask])
+        assert not np.any(numpy_of(alignments)[~mask])
         np.testing.assert_allclose(state.cell[1][2], data["c"][2])
 
 
@@ -138,7 +147,10 @@ def test_one_batched_attention_is_the_loop(make_cell, masked, data):
     assert_close(results, (*outputs, state))
 
 
+@tensorflow_only
 def test_attention_without_feeding_stands_outside_of_the_loop(data):
+    import tensorflow as tf
+
     outside = {}
     for name in ("luong", "luong without feeding"):
         decoder = make(WIRINGS[name])
@@ -206,13 +218,13 @@ def test_padding_of_the_memory_is_not_used(garbage, data):
     expected = decoder(inputs, memory, mask)
     memory = memory.copy()
     memory[~mask] = garbage
-    weights = decoder.trainable_weights
-    with tf.GradientTape() as tape:
-        results = decoder(inputs, memory, mask)
-        loss = tf.reduce_sum(results[0] ** 2)
-    assert_close(results, expected, atol=0)
-    gradients = tape.gradient(loss, [w.value for w in weights])
-    assert all(np.isfinite(x).all() for x in gradients)
+    assert_close(decoder(inputs, memory, mask), expected, atol=0)
+    found = gradients(
+        lambda: ops.sum(decoder(inputs, memory, mask)[0] ** 2),
+        [],
+        decoder.trainable_weights,
+    )
+    assert all(np.isfinite(x).all() for x in found)
 
 
 def test_memory_of_padding_alone_gives_a_zero_context(data):
@@ -220,15 +232,16 @@ def test_memory_of_padding_alone_gives_a_zero_context(data):
     mask = data["memory_mask"].copy()
     mask[1] = False
     outputs, alignments, _ = decoder(data["inputs"], data["memory"], mask)
-    assert not np.any(outputs[1]) and not np.any(alignments[1])
+    assert not np.any(numpy_of(outputs)[1])
+    assert not np.any(numpy_of(alignments)[1])
 
 
 def test_masks_come_from_keras_where_none_is_given(data):
     decoder = make(WIRINGS["luong"])
-    inputs, memory = map(tf.constant, (data["inputs"], data["memory"]))
+    inputs, memory = tensors([data["inputs"], data["memory"]])
     expected = decoder(inputs, memory, data["memory_mask"], mask=data["mask"])
-    inputs._keras_mask = tf.constant(data["mask"])
-    memory._keras_mask = tf.constant(data["memory_mask"])
+    inputs._keras_mask = tensors(data["mask"])
+    memory._keras_mask = tensors(data["memory_mask"])
     outputs, alignments, state = decoder(inputs, memory)
     assert_close((outputs, alignments, state), expected)
     for x in (outputs, alignments):
@@ -242,7 +255,8 @@ def test_gradients_reach_every_weight(wiring, data):
     decoder = make(wiring, attention=BahdanauAttention(3, normalize=True))
     decoder.build(data["inputs"].shape, data["memory"].shape)
     weights = decoder.trainable_weights
-    with tf.GradientTape() as tape:
+
+    def loss():
         outputs, alignments, _ = decoder(
             data["inputs"],
             data["memory"],
@@ -250,9 +264,11 @@ def test_gradients_reach_every_weight(wiring, data):
             [data["h"], data["c"]],
             mask=data["mask"],
         )
-        loss = tf.reduce_sum(outputs**2) + tf.reduce_sum(alignments**2)
-    gradients = tape.gradient(loss, [w.value for w in weights])
-    for weight, gradient in zip(weights, gradients, strict=True):
+        return ops.sum(outputs**2) + ops.sum(alignments**2)
+
+    for weight, gradient in zip(
+        weights, gradients(loss, [], weights), strict=True
+    ):
         assert np.isfinite(gradient).all() and np.any(gradient), weight.path
 
 
@@ -267,8 +283,8 @@ def test_half_precision_is_close_to_float32(name, policy, data):
     decoder.build(data["inputs"].shape, data["memory"].shape)
     decoder.set_weights(exact.get_weights())
     results = decoder(*arguments, mask=data["mask"])
-    dtypes = {x.dtype for x in keras.tree.flatten(results)}
-    assert dtypes == {tf.as_dtype(decoder.compute_dtype)}
+    for x in keras.tree.flatten(results):
+        assert dtype_of(x) == decoder.compute_dtype
     assert_close(results, expected, atol=TOLERANCES[policy])
     keys = decoder.project(data["memory"])
     (output, _), state = decoder.step(
@@ -278,8 +294,8 @@ def test_half_precision_is_close_to_float32(name, policy, data):
         keys,
         data["memory_mask"],
     )
-    assert keys.dtype == output.dtype == state.cell[1].dtype
-    assert output.dtype == decoder.compute_dtype
+    for x in (keys, output, state.cell[1]):
+        assert dtype_of(x) == decoder.compute_dtype
 
 
 @pytest.mark.parametrize("name", ["luong", "luong without feeding"])
@@ -288,25 +304,20 @@ def test_xla_with_dynamic_shapes_agrees(name, data):
     names = ("inputs", "memory", "memory_mask", "mask")
     expected = decoder(**{k: data[k] for k in names})
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec((None, None, FEATURES)),
-            tf.TensorSpec((None, None, DEPTH)),
-            tf.TensorSpec((None, None), "bool"),
-            tf.TensorSpec((None, None), "bool"),
-        ],
-        jit_compile=True,
-    )
-    def compiled(*arguments):
-        with tf.GradientTape() as tape:
+    def train(*arguments):
+        def loss():
             results = decoder(**dict(zip(names, arguments, strict=True)))
-            loss = tf.reduce_sum(results[0] ** 2)
-        weights = [w.value for w in decoder.trainable_weights]
-        return results, tape.gradient(loss, weights)
+            return ops.sum(results[0] ** 2), results
 
-    results, gradients = compiled(*(tf.constant(data[k]) for k in names))
+        return with_gradients(loss, [], decoder.trainable_weights)
+
+    shapes = [(None, None, FEATURES), (None, None, DEPTH)]
+    shapes += [(None, None)] * 2
+    results, found = of_any_size(
+        train, [data[k] for k in names], shapes, mode="xla"
+    )
     assert_close(results, expected)
-    assert all(np.isfinite(x).all() for x in gradients)
+    assert all(np.isfinite(numpy_of(x)).all() for x in found)
 
 
 def functional_model(decoder):
@@ -377,7 +388,10 @@ def test_decoder_of_two_memories_survives_keras_file(data, tmp_path):
     assert_close(results, expected, atol=0)
 
 
+@tensorflow_only
 def test_export_keeps_batch_and_lengths_free(data, tmp_path):
+    import tensorflow as tf
+
     model = functional_model(make(WIRINGS["luong"]))
     # A signature of TensorFlow returns tensors by name, no nests.
     names = ("outputs", "alignments")
@@ -407,9 +421,11 @@ def test_model_learns_to_copy_what_it_attends_to():
     decoder = make({"input_feeding": False}, LSTMCell(16), LuongAttention())
     model = keras.Model([inputs, source], decoder(inputs, source)[0])
     model.compile(keras.optimizers.Adam(0.03), "mse")
-    losses = model.fit(
-        [position, memory], memory, epochs=40, batch_size=32, verbose=0
-    ).history["loss"]
+    with recording():
+        history = model.fit(
+            [position, memory], memory, epochs=40, batch_size=32, verbose=0
+        )
+    losses = history.history["loss"]
     assert losses[-1] < 0.3 * losses[0]
 
 
@@ -425,10 +441,11 @@ def test_one_dropout_mask_serves_the_whole_sequence(input_feeding):
     decoder.build(inputs.shape, memory.shape)
     decoder.attention_cell.cell.recurrent_kernel.assign(np.zeros((64, 64)))
     dropped, *_ = decoder(inputs, memory, training=True)
+    dropped = numpy_of(dropped)
     same = np.broadcast_to(dropped[:, :1], dropped.shape)
     np.testing.assert_allclose(dropped, same, atol=1e-6)
     kept, *_ = decoder(inputs, memory)
-    assert np.abs(dropped - kept).max() > 1e-2
+    assert np.abs(dropped - numpy_of(kept)).max() > 1e-2
 
 
 def test_empty_batch_gives_an_empty_result(data):
@@ -437,14 +454,11 @@ def test_empty_batch_gives_an_empty_result(data):
         decoder(data["inputs"], data["memory"])
         outputs, alignments, _ = decoder(data["inputs"][:0], data["memory"][:0])
         assert outputs.shape[0] == alignments.shape[0] == 0
-        function = tf.function(
+        result = of_any_size(
             lambda x, m, decoder=decoder: decoder(x, m)[1],
-            input_signature=[
-                tf.TensorSpec((None, None, FEATURES)),
-                tf.TensorSpec((None, None, DEPTH)),
-            ],
+            [data["inputs"][:0], data["memory"][:0]],
+            [(None, None, FEATURES), (None, None, DEPTH)],
         )
-        result = function(data["inputs"][:0], data["memory"][:0])
         assert tuple(result.shape) == (0, TIME, SOURCE)
 
 

@@ -1,10 +1,13 @@
 """Tests of AttentionDecoder against the AttentionWrapper of TF Addons."""
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import ops
 
+from tests.backend import MODES
+from tests.backend import compiled
+from tests.backend import tensors
+from tests.backend import with_gradients
 from zoo.layers.attention_cell import AttentionCell
 from zoo.layers.attention_decoder import AttentionDecoder
 from zoo.layers.bahdanau_attention import BahdanauAttention
@@ -71,60 +74,54 @@ def decoder_of(arrays):
 
 
 @pytest.mark.parametrize(
-    ("name", "run"),
-    [(name, lambda function: function) for name in ORACLES]
-    + [("g2_luong_proj", tf.function), ("g2_two_proj", tf.function)],
+    ("name", "mode"),
+    [(name, "eager") for name in ORACLES]
+    + [(name, MODES[-1]) for name in ("g2_luong_proj", "g2_two_proj")],
 )
-def test_decoder_matches_tensorflow_addons(name, run, oracle):
+def test_decoder_matches_tensorflow_addons(name, mode, oracle):
     arrays = oracle(name)
     decoder, weights = decoder_of(arrays)
     count = len(decoder.attention_cell.reader.mechanisms)
     prefixes = [f"m{n}" for n in range(count)]
+    names = ["x", "h0", "c0", *(f"{p}_memory" for p in prefixes)]
 
-    def of_each(key):
-        values = [tf.constant(arrays[f"{p}_{key}"]) for p in prefixes]
-        return values if count > 1 else values[0]
+    def all_or_one(values):
+        return list(values) if count > 1 else values[0]
 
-    inputs = {
-        "x": tf.constant(arrays["x"]),
-        "h0": tf.constant(arrays["h0"]),
-        "c0": tf.constant(arrays["c0"]),
-        "memory": of_each("memory"),
-    }
+    masks = all_or_one([arrays[f"{p}_mask"] for p in prefixes])
 
-    @run
-    def compute(inputs):
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            outputs, alignments, state = decoder(
-                inputs["x"],
-                inputs["memory"],
-                of_each("mask"),
-                [inputs["h0"], inputs["c0"]],
-            )
-            alignments = alignments if count > 1 else [alignments]
-            loss = tf.reduce_sum(outputs * arrays["ct_outputs"])
-            loss += tf.reduce_sum(state.cell[0] * arrays["ct_h"])
-            loss += tf.reduce_sum(state.cell[1] * arrays["ct_c"])
-            for p, a in zip(prefixes, alignments, strict=True):
-                loss += tf.reduce_sum(a * arrays[f"ct_{p}_alignments"])
-        sources = {k: v.value for k, v in weights.items()}
-        gradients = tape.gradient(loss, {**inputs, **sources})
-        return outputs, alignments, state, gradients
+    def loss(x, h, c, *memories):
+        outputs, alignments, state = decoder(
+            x, all_or_one(memories), masks, [h, c]
+        )
+        alignments = alignments if count > 1 else [alignments]
+        values = {
+            "outputs": outputs,
+            "h": state.cell[0],
+            "c": state.cell[1],
+            **{
+                f"{p}_alignments": a
+                for p, a in zip(prefixes, alignments, strict=True)
+            },
+        }
+        total = sum(
+            ops.sum(x * tensors(arrays[f"ct_{key}"]))
+            for key, x in values.items()
+        )
+        return total, {**values, "attention": state.attention}
 
-    outputs, alignments, state, gradients = compute(inputs)
-    np.testing.assert_allclose(outputs, arrays["outputs"], atol=2e-5)
-    np.testing.assert_allclose(state.cell[0], arrays["h"][:, -1], atol=2e-5)
-    np.testing.assert_allclose(state.cell[1], arrays["c"][:, -1], atol=2e-5)
-    np.testing.assert_allclose(
-        state.attention, arrays["attention"][:, -1], atol=2e-5
+    sources = [arrays[key] for key in names]
+    compute = compiled(
+        lambda *x: with_gradients(loss, x, weights.values()), mode
     )
-    for p, a in zip(prefixes, alignments, strict=True):
-        np.testing.assert_allclose(a, arrays[f"{p}_alignments"], atol=2e-5)
-    memories = gradients.pop("memory")
-    for p, x in zip(prefixes, keras.tree.flatten(memories), strict=True):
-        gradients[f"{p}_memory"] = x
-    for key, gradient in gradients.items():
+    values, gradients = compute(*sources)
+    for key in ("h", "c", "attention"):
+        np.testing.assert_allclose(
+            values.pop(key), arrays[key][:, -1], atol=2e-5, err_msg=key
+        )
+    for key, value in values.items():
+        np.testing.assert_allclose(value, arrays[key], atol=2e-5, err_msg=key)
+    for key, gradient in zip([*names, *weights], gradients, strict=True):
         np.testing.assert_allclose(
             gradient, arrays[f"grad_{key}"], atol=2e-4, err_msg=key
         )

@@ -3,9 +3,13 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import ops
 
+from tests.backend import dtype_of
+from tests.backend import numpy_of
+from tests.backend import of_any_size
+from tests.backend import tensors
+from tests.backend import with_gradients
 from zoo.layers.attention_cell import AttentionCell
 from zoo.layers.attention_decoder import AttentionDecoder
 from zoo.layers.attention_mechanism import AttentionMechanism
@@ -72,7 +76,7 @@ def mask():
 def assert_close(results, expected, tolerance=1e-5):
     keras.tree.map_structure(
         lambda x, y: np.testing.assert_allclose(
-            ops.cast(x, "float32"), ops.cast(y, "float32"), atol=tolerance
+            numpy_of(x), numpy_of(y), atol=tolerance
         ),
         results,
         expected,
@@ -81,7 +85,7 @@ def assert_close(results, expected, tolerance=1e-5):
 
 def test_plain_layer_walks_over_the_query(memory, mask):
     query = draw(BATCH, TIME, UNITS)
-    context, alignments = Shunning()(query, memory, mask=mask)
+    context, alignments = map(numpy_of, Shunning()(query, memory, mask=mask))
     coverage = np.zeros((BATCH, SOURCE))
     for t in range(TIME):
         scores = np.einsum("bd,bsd->bs", query[:, t], memory) - coverage
@@ -102,7 +106,8 @@ def test_decoder_carries_the_state(make, arguments, memory, mask):
     decoder = decoder_of(make(), **arguments)
     inputs = draw(BATCH, TIME, FEATURES)
     outputs, alignments, final_state = decoder(inputs, memory, mask)
-    assert np.any(alignments[:2]) and not np.any(alignments[2])
+    looked = numpy_of(alignments)
+    assert np.any(looked[:2]) and not np.any(looked[2])
     state = decoder.get_initial_state(BATCH, memory)
     keys = decoder.project(memory)
     for t in range(TIME):
@@ -134,7 +139,7 @@ def test_masked_steps_do_not_count(make, memory, mask):
     steps = np.array([[True, False, True, True, False, True]] * BATCH)
     _, alignments, state = decoder(inputs, memory, mask, mask=steps)
     expected = decoder(inputs[:, steps[0]], memory, mask)
-    assert_close(alignments.numpy()[:, steps[0]], expected[1])
+    assert_close(numpy_of(alignments)[:, steps[0]], expected[1])
     assert_close(state, expected[2])
 
 
@@ -163,28 +168,18 @@ def test_xla_with_dynamic_shapes_trains_alike(make, memory, mask):
     decoder = decoder_of(make())
 
     def train(inputs, memory, mask):
-        with tf.GradientTape() as tape:
-            tape.watch(memory)
+        def loss(memory):
             outputs, alignments, _ = decoder(inputs, memory, mask)
-            loss = tf.reduce_sum(outputs**2) + tf.reduce_sum(alignments**2)
-        weights = [w.value for w in decoder.trainable_weights]
-        gradients = tape.gradient(
-            loss, [memory, *weights], unconnected_gradients="zero"
-        )
-        return outputs, alignments, gradients
+            total = ops.sum(outputs**2) + ops.sum(alignments**2)
+            return total, (outputs, alignments)
 
-    compiled = tf.function(
-        train,
-        input_signature=[
-            tf.TensorSpec((None, None, FEATURES)),
-            tf.TensorSpec((None, None, UNITS)),
-            tf.TensorSpec((None, None), "bool"),
-        ],
-        jit_compile=True,
-    )
-    inputs, memory = draw(BATCH, TIME, FEATURES), tf.constant(memory)
-    expected = train(tf.constant(inputs), memory, tf.constant(mask))
-    assert_close(compiled(inputs, memory, mask), expected, 1e-3)
+        return with_gradients(loss, [memory], decoder.trainable_weights)
+
+    arrays = [draw(BATCH, TIME, FEATURES), memory, mask]
+    expected = train(*tensors(arrays))
+    shapes = [(None, None, FEATURES), (None, None, UNITS), (None, None)]
+    given = of_any_size(train, arrays, shapes, mode="xla")
+    assert_close(given, expected, 1e-3)
 
 
 @every_mechanism
@@ -193,11 +188,15 @@ def test_half_precision_trains(make, policy, memory, mask):
     keras.config.set_dtype_policy(policy)
     decoder = decoder_of(make())
     inputs = draw(BATCH, TIME, FEATURES)
-    with tf.GradientTape() as tape:
+
+    def loss():
         outputs, alignments, _ = decoder(inputs, memory, mask, training=True)
-        loss = tf.reduce_sum(tf.cast(outputs, "float32") ** 2)
-    assert alignments.dtype == policy.removeprefix("mixed_")
-    assert np.isfinite(loss) and not np.any(alignments[2])
-    weights = [w.value for w in decoder.trainable_weights]
-    for gradient in tape.gradient(loss, weights):
-        assert gradient is None or np.isfinite(gradient).all()
+        total = ops.sum(ops.cast(outputs, "float32") ** 2)
+        return total, (total, alignments)
+
+    (total, alignments), found = with_gradients(
+        loss, [], decoder.trainable_weights
+    )
+    assert dtype_of(alignments) == policy.removeprefix("mixed_")
+    assert np.isfinite(total) and not np.any(numpy_of(alignments)[2])
+    assert all(np.isfinite(numpy_of(x)).all() for x in found)

@@ -3,8 +3,10 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
+from tests.backend import MODES
+from tests.backend import compiled
+from tests.backend import numpy_of
 from zoo.layers import GRU
 from zoo.layers import GRUCell
 
@@ -108,10 +110,11 @@ def test_dropout_is_on_the_inputs_and_on_what_recurs(reset_after):
     outputs = layer(x, training=True)
     layer.cell.seed_generator.state.assign(start)
     masks = layer.cell.dropout_masks(BATCH, FEATURES, training=True)
+    masks = [numpy_of(mask) for mask in masks]
     for mask in masks:
         assert set(np.unique(mask)) == {0.0, 2.0}
     h, weights = np.zeros((BATCH, UNITS)), layer.cell.get_weights()[:3]
-    state = [tf.zeros((BATCH, UNITS))]
+    state = [np.zeros((BATCH, UNITS), "float32")]
     for t in range(TIME):
         h = numpy_step(
             weights, x[:, t] * masks[0], h, reset_after, h * masks[1]
@@ -134,9 +137,7 @@ def test_xla_and_graph_give_what_eager_gives(reset_after):
         np.array([[1, 0, 1], [0, 0, 0]], bool),
     )
     expected = layer(x, mask=mask)
-    for jit_compile in (False, True):
-        function = tf.function(
-            lambda x, mask: layer(x, mask=mask), jit_compile=jit_compile
-        )
-        for given, value in zip(function(x, mask), expected, strict=True):
+    for mode in MODES:
+        call = compiled(lambda x, mask: layer(x, mask=mask), mode)
+        for given, value in zip(call(x, mask), expected, strict=True):
             np.testing.assert_allclose(given, value, atol=1e-6)

@@ -3,8 +3,14 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import ops
 
+from tests.backend import compiled
+from tests.backend import every_mode
+from tests.backend import gradients
+from tests.backend import numpy_of
+from tests.backend import of_any_size
+from tests.backend import with_gradients
 from zoo.layers import LSTM
 from zoo.layers import AttentionCell
 from zoo.layers import AttentionDecoder
@@ -44,6 +50,17 @@ def built(**arguments):
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
+
+
+def twice(function, mode, cell, x):
+    """What two calls give; in a graph batch and time are unknown."""
+    function = compiled(
+        function,
+        mode,
+        variables=[cell.seed_generator.state],
+        shapes=[(None, None, FEATURES)],
+    )
+    return np.asarray(function(x)), np.asarray(function(x))
 
 
 # Weights.
@@ -118,11 +135,13 @@ def test_zoneout_keeps_units_of_each_state_at_their_rates():
         one.build((None, FEATURES))
     for weight, other in zip(plain.weights, cell.weights[:3], strict=True):
         weight.assign(other)
-    _, (plain_h, plain_c) = plain(x, [h, c])
+    _, plain_state = plain(x, [h, c])
+    plain_h, plain_c = map(numpy_of, plain_state)
     kept = []
     for _ in range(2):
         output, (new_h, new_c) = cell(x, [h, c], training=True)
         np.testing.assert_array_equal(output, new_h)
+        new_h, new_c = numpy_of(new_h), numpy_of(new_c)
         kept_h, kept_c = new_h == h, new_c == c
         # of 2000 units, within four standard deviations
         assert abs(np.mean(kept_h) - 0.2) < 0.036
@@ -134,7 +153,7 @@ def test_zoneout_keeps_units_of_each_state_at_their_rates():
         np.testing.assert_allclose(
             new_c, np.where(kept_c, c, plain_c), rtol=1e-6
         )
-        kept.append(np.asarray(kept_h))
+        kept.append(kept_h)
     assert np.any(kept[0] != kept[1])
 
 
@@ -145,42 +164,38 @@ def test_zoneout_takes_the_expectation_at_inference():
         for weight in one.trainable_weights:
             weight.assign(draw(*weight.shape) / 2)
     x, h, c = draw(BATCH, FEATURES), draw(BATCH, UNITS), draw(3, UNITS)[1:]
-    _, (plain_h, plain_c) = plain(x, [h, c])
+    _, plain_state = plain(x, [h, c])
+    plain_h, plain_c = map(numpy_of, plain_state)
     _, (new_h, new_c) = cell(x, [h, c])
     np.testing.assert_allclose(new_h, 0.2 * h + 0.8 * plain_h, atol=1e-6)
     np.testing.assert_allclose(new_c, 0.6 * c + 0.4 * plain_c, atol=1e-6)
 
 
-@pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
+@every_mode
 def test_zoneout_draws_anew_at_every_step_of_every_sequence(mode):
     layer = built(zoneout_h=0.5, return_sequences=True)
     x = draw(20, TIME, FEATURES)
 
-    def call(x):
-        return layer(x, training=True)
-
-    if mode != "eager":
-        call = tf.function(
-            call,
-            jit_compile=mode == "xla",
-            input_signature=[tf.TensorSpec((None, None, FEATURES))],
-        )
-    first, second = np.asarray(call(x)), np.asarray(call(x))
+    first, second = twice(
+        lambda x: layer(x, training=True), mode, layer.cell, x
+    )
     repeats = first[:, 1:] == first[:, :-1]
     assert 0.3 < np.mean(repeats) < 0.7
     assert np.any(repeats[:, 0] != repeats[:, 1])
     assert np.any(first != second)
 
 
-def test_zoneout_draws_anew_at_every_step_of_a_decoder():
+@every_mode
+def test_zoneout_draws_anew_at_every_step_of_a_decoder(mode):
     cell = LSTMCell(UNITS, zoneout_h=0.5, seed=1)
     decoder = AttentionDecoder(
         AttentionCell(cell, LuongAttention(), output="cell")
     )
     x, memory = draw(20, TIME, FEATURES), draw(20, 7, PROJECTION)
     decoder(x, memory)
-    call = tf.function(lambda: decoder(x, memory, training=True)[0])
-    first, second = np.asarray(call()), np.asarray(call())
+    first, second = twice(
+        lambda x: decoder(x, memory, training=True)[0], mode, cell, x
+    )
     repeats = first[:, 1:] == first[:, :-1]
     assert 0.3 < np.mean(repeats) < 0.7
     assert np.any(repeats[:, 0] != repeats[:, 1])
@@ -199,18 +214,19 @@ def test_weight_drop_has_one_mask_for_a_sequence(activation):
     layer.cell.seed_generator.state.assign(start)
     *others, mask = layer.cell.dropout_masks(BATCH, FEATURES, training=True)
     assert others == [None, None]
+    mask = numpy_of(mask)
     assert set(np.unique(mask)) == {0.0, 2.0}
     kernel, recurrent, bias = layer.get_weights()[:3]
     act = np.tanh if activation == "tanh" else lambda x: x / (1 + np.abs(x))
     h = c = np.zeros((BATCH, UNITS), "float32")
     for t in range(TIME):
-        z = X[:, t] @ kernel + h @ (recurrent * np.asarray(mask)) + bias
+        z = X[:, t] @ kernel + h @ (recurrent * mask) + bias
         i, f, g, o = np.split(z, 4, axis=-1)
         c = sigmoid(f) * c + sigmoid(i) * act(g)
         h = sigmoid(o) * act(c)
         np.testing.assert_allclose(outputs[:, t], h, atol=1e-6)
     again = layer(X, training=True)
-    assert np.any(np.abs(again - outputs) > 1e-3)
+    assert np.any(numpy_of(abs(again - outputs)) > 1e-3)
 
 
 def test_nothing_is_dropped_and_nothing_is_drawn_at_inference():
@@ -224,13 +240,14 @@ def test_dropped_weights_get_no_gradient():
     layer = built(weight_drop=0.5)
     start = LSTMCell(UNITS, seed=3).seed_generator.state
     layer.cell.seed_generator.state.assign(start)
-    kernel = layer.cell.recurrent_kernel.value
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(layer(X, training=True) ** 2)
-    gradient = np.asarray(tape.gradient(loss, kernel))
+    (gradient,) = gradients(
+        lambda: ops.sum(layer(X, training=True) ** 2),
+        [],
+        [layer.cell.recurrent_kernel],
+    )
     layer.cell.seed_generator.state.assign(start)
     *_, mask = layer.cell.dropout_masks(BATCH, FEATURES, training=True)
-    np.testing.assert_array_equal(gradient != 0, np.asarray(mask) != 0)
+    np.testing.assert_array_equal(gradient != 0, numpy_of(mask) != 0)
 
 
 # Gates to look at.
@@ -268,7 +285,7 @@ def test_gates_come_last_and_leave_the_rest_as_it_is():
     plain = built()(X)
     outputs, gates = built(return_gates=True)(X)
     np.testing.assert_allclose(outputs, plain, atol=1e-6)
-    assert {x.shape for x in gates} == {(BATCH, TIME, UNITS)}
+    assert {tuple(x.shape) for x in gates} == {(BATCH, TIME, UNITS)}
 
 
 def test_model_with_gates_survives_a_keras_file(tmp_path):
@@ -290,22 +307,20 @@ def test_model_with_gates_survives_a_keras_file(tmp_path):
 def test_everything_trains_under_xla_with_unknown_batch_and_time(policy):
     keras.config.set_dtype_policy(policy)
     layer = built(**EVERYTHING)
-    weights = [weight.value for weight in layer.trainable_weights]
+    weights = layer.trainable_weights
 
-    def gradients(x, mask):
-        with tf.GradientTape() as tape:
+    def train(x, mask):
+        def loss():
             y = layer(x, mask=mask, training=True)
-            loss = tf.reduce_sum(tf.cast(y, "float32") ** 2)
-        return tape.gradient(loss, weights)
+            return ops.sum(ops.cast(y, "float32") ** 2), ()
 
-    signature = [
-        tf.TensorSpec((None, None, FEATURES)),
-        tf.TensorSpec((None, None), "bool"),
-    ]
-    call = tf.function(gradients, signature, jit_compile=True)
-    for weight, gradient in zip(weights, call(X, MASK), strict=True):
-        assert gradient.shape == weight.shape
-        assert np.all(np.isfinite(gradient))
+        return with_gradients(loss, [], weights)[1]
+
+    shapes = [(None, None, FEATURES), (None, None)]
+    found = of_any_size(train, [X, MASK], shapes, mode="xla")
+    for weight, gradient in zip(weights, found, strict=True):
+        assert tuple(gradient.shape) == tuple(weight.shape)
+        assert np.all(np.isfinite(numpy_of(gradient)))
 
 
 def test_both_directions_have_the_options():

@@ -3,8 +3,12 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import ops
 
+from tests.backend import gradients
+from tests.backend import numpy_of
+from tests.backend import of_any_size
+from tests.backend import with_gradients
 from zoo.layers import RNN
 from zoo.layers import AttentionCell
 from zoo.layers import AttentionDecoder
@@ -48,11 +52,12 @@ def built(make, **arguments):
 
 def numpy_step(cell, x, h):
     """The equations of the docstrings."""
-    z = x @ cell.kernel.numpy() + (0 if cell.bias is None else cell.bias)
+    z = x @ numpy_of(cell.kernel)
+    z += 0 if cell.bias is None else numpy_of(cell.bias)
     if isinstance(cell, MinGRUCell):
-        z, g = np.split(np.asarray(z), 2, axis=-1)
+        z, g = np.split(z, 2, axis=-1)
         return (1 - sigmoid(z)) * h + sigmoid(z) * positive(g)
-    f, i, g = np.split(np.asarray(z), 3, axis=-1)
+    f, i, g = np.split(z, 3, axis=-1)
     f, i = sigmoid(f), sigmoid(i)
     return (f * h + i * positive(g)) / (f + i)
 
@@ -93,15 +98,16 @@ def test_all_steps_at_once_are_one_step_after_the_other(make, backwards):
 def test_gates_that_are_shut_divide_nothing_by_zero(make, policy):
     keras.config.set_dtype_policy(policy)
     layer = built(make, return_sequences=True)
-    layer.cell.kernel.assign(tf.zeros_like(layer.cell.kernel))
+    layer.cell.kernel.assign(ops.zeros_like(layer.cell.kernel))
     bias = np.full(layer.cell.bias.shape, -200.0)
     bias[-UNITS:] = 1.0
     layer.cell.bias.assign(bias)
-    with tf.GradientTape() as tape:
-        y = tf.cast(layer(X), "float32")
-        loss = tf.reduce_sum(y)
+    y = numpy_of(layer(X))
     assert np.all(np.isfinite(y))
-    assert np.all(np.isfinite(tape.gradient(loss, layer.cell.bias.value)))
+    (gradient,) = gradients(
+        lambda: ops.sum(ops.cast(layer(X), "float32")), [], [layer.cell.bias]
+    )
+    assert np.all(np.isfinite(gradient))
     if make is MinLSTM:
         # f = i, however small: each step goes half the way to 1.5
         expected = 1.5 * (1 - 0.5 ** np.arange(1, TIME + 1))
@@ -112,23 +118,18 @@ def test_gates_that_are_shut_divide_nothing_by_zero(make, policy):
 @pytest.mark.parametrize("signature", [(BATCH, TIME), (None, None)])
 def test_xla_trains_with_known_and_unknown_sizes(make, signature):
     layer = built(make, return_sequences=True)
-    weights = [weight.value for weight in layer.trainable_weights]
 
     def train(x, mask):
-        with tf.GradientTape() as tape:
+        def loss():
             y = layer(x, mask=mask)
-            loss = tf.reduce_sum(tf.sin(y))
-        return y, *tape.gradient(loss, weights)
+            return ops.sum(ops.sin(y)), y
 
-    compiled = tf.function(
-        train,
-        [
-            tf.TensorSpec((*signature, FEATURES)),
-            tf.TensorSpec(signature, "bool"),
-        ],
-        jit_compile=True,
-    )
-    given, expected = compiled(X, MASK), train(tf.constant(X), MASK)
+        y, found = with_gradients(loss, [], layer.trainable_weights)
+        return y, *found
+
+    shapes = [(*signature, FEATURES), signature]
+    given = of_any_size(train, [X, MASK], shapes, mode="xla")
+    expected = train(X, MASK)
     for x, y in zip(given, expected, strict=True):
         np.testing.assert_allclose(x, y, atol=1e-5)
 

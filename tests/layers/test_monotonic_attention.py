@@ -3,8 +3,13 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import ops
 
+from tests.backend import compiled
+from tests.backend import every_mode
+from tests.backend import numpy_of
+from tests.backend import tensors
+from tests.backend import with_gradients
 from zoo.layers.attention_cell import AttentionCell
 from zoo.layers.attention_decoder import AttentionDecoder
 from zoo.layers.bahdanau_monotonic_attention import BahdanauMonotonicAttention
@@ -59,31 +64,36 @@ def layer_of(name, arrays):
 def test_values_and_gradients_of_tensorflow_addons(name, oracle):
     arrays = oracle(name)
     layer = layer_of(name, arrays)
-    sources = {key: tf.constant(arrays[key]) for key in ("query", "memory")}
-    with tf.GradientTape() as tape:
-        tape.watch(sources)
-        context, alignments = layer(**sources, mask=arrays["mask"])
-        loss = tf.reduce_sum(alignments * arrays["ct_alignments"])
-        loss += tf.reduce_sum(context * arrays["ct_context"])
-    sources |= {
-        key: getattr(layer, attribute).value
+    cotangents = tensors([arrays["ct_context"], arrays["ct_alignments"]])
+
+    def loss(query, memory):
+        outputs = layer(query, memory, mask=arrays["mask"])
+        return sum(
+            map(ops.sum, map(ops.multiply, outputs, cotangents))
+        ), outputs
+
+    weights = {
+        key: getattr(layer, attribute)
         for attribute, key in WEIGHTS.items()
         if key in arrays
     }
-    gradients = tape.gradient(loss, sources)
+    (context, alignments), found = with_gradients(
+        loss, [arrays["query"], arrays["memory"]], weights.values()
+    )
+    keys = ["query", "memory", *weights]
     if layer.mode == "hard":
         np.testing.assert_array_equal(alignments, arrays["alignments"])
     else:
         np.testing.assert_allclose(alignments, arrays["alignments"], atol=2e-5)
     np.testing.assert_allclose(context, arrays["context"], atol=2e-5)
-    for key, gradient in gradients.items():
+    for key, gradient in zip(keys, found, strict=True):
         if f"grad_{key}" in arrays:
             np.testing.assert_allclose(
                 gradient, arrays[f"grad_{key}"], atol=3e-4, err_msg=key
             )
         else:
             assert layer.mode == "hard"
-            assert gradient is None or not np.any(gradient), key
+            assert not np.any(numpy_of(gradient)), key
 
 
 @every_maker
@@ -101,34 +111,41 @@ def test_noise_is_added_in_training_only(make):
     )
     first = noisy(query, memory, training=True)[1]
     second = noisy(query, memory, training=True)[1]
-    assert np.abs(first - second).max() > 0.01
+    assert numpy_of(abs(first - second)).max() > 0.01
     again = make(sigmoid_noise=2.0, seed=3)
     again.build(query.shape, memory.shape)
     again.set_weights(noisy.get_weights())
     np.testing.assert_array_equal(again(query, memory, training=True)[1], first)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_noise_reaches_every_step_of_a_compiled_decoder(jit_compile):
+@every_mode
+def test_noise_reaches_every_step_of_a_decoder(mode):
     # A memory and queries that are all alike: only noise tells steps apart.
     mechanism = LuongMonotonicAttention(
         score="dot", mode="hard", sigmoid_noise=1.0, seed=3
     )
     decoder = AttentionDecoder(AttentionCell(LSTMCell(DEPTH), mechanism))
     inputs, memory = np.zeros((64, 4, 2), "float32"), np.zeros((64, 50, DEPTH))
-    compiled = tf.function(
-        lambda training: decoder(inputs, memory, training=training)[1],
-        jit_compile=jit_compile,
+    decoder.build(inputs.shape, memory.shape)
+    still, noisy = (
+        compiled(
+            lambda training=training: decoder(
+                inputs, memory, training=training
+            )[1],
+            mode,
+            variables=[mechanism.seed_generator.state],
+        )
+        for training in (False, True)
     )
-    assert not np.any(compiled(False))
-    alignments = compiled(True).numpy()
+    assert not np.any(numpy_of(still()))
+    alignments = numpy_of(noisy())
     np.testing.assert_array_equal(alignments.sum(-1), 1)
     # A pointer stays with probability 1/2, so that it moves on by 1 on
     # average; noise shared by rows or by steps would be far from that.
     moved = np.diff(alignments.argmax(-1), axis=1, prepend=0)
     assert 0.75 < moved.mean() < 1.25
     assert (moved.std(axis=0) > 0.8).all() and moved.min() == 0
-    assert np.abs(compiled(True) - alignments).max() == 1
+    assert np.abs(numpy_of(noisy()) - alignments).max() == 1
 
 
 @every_maker
@@ -137,7 +154,7 @@ def test_bias_moves_the_pointer_on(make):
     layer = make(score_bias_initializer=keras.initializers.Constant(-30.0))
     alignments = layer(query, memory)[1]
     assert float(layer.score_bias) == -30
-    assert np.abs(alignments).max() < 1e-6
+    assert np.abs(numpy_of(alignments)).max() < 1e-6
     layer.score_bias.assign(30.0)
     np.testing.assert_allclose(layer(query, memory)[1][..., 0], 1, atol=1e-6)
 
@@ -149,13 +166,13 @@ def test_modes_share_their_weights(make, mode):
     mask = np.array([[0, 1, 1, 0, 1, 1], [1, 1, 1, 0, 0, 0]], bool)
     layer = make(mode=mode)
     layer.build(query.shape, memory.shape)
-    layer.set_weights([99 * x for x in layer.get_weights()])
+    layer.set_weights([99 * draw(*x.shape) for x in layer.weights])
     hard = make(mode="hard")
     hard.build(query.shape, memory.shape)
     hard.set_weights(layer.get_weights())
     # Scores so large that a sigmoid has decided too.
     expected = hard(query, memory, mask=mask)[1]
-    assert np.any(expected)
+    assert np.any(numpy_of(expected))
     np.testing.assert_allclose(
         layer(query, memory, mask=mask)[1], expected, atol=1e-2
     )

@@ -3,8 +3,10 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
+from tests.backend import MODES
+from tests.backend import compiled
+from tests.backend import numpy_of
 from zoo.layers import NAS
 from zoo.layers import NASCell
 
@@ -40,9 +42,9 @@ def test_cell_follows_its_equations(activation, projection, use_bias):
     h = draw(BATCH, projection or UNITS)
     output, (new_h, new_c) = cell(x, [h, c])
     act = np.tanh if activation == "tanh" else lambda x: x / (1 + np.abs(x))
-    m = h @ cell.recurrent_kernel.numpy()
-    m = np.split(m + (cell.bias.numpy() if use_bias else 0), 8, axis=-1)
-    a = np.split(x @ cell.kernel.numpy(), 8, axis=-1)
+    m = h @ numpy_of(cell.recurrent_kernel)
+    m = np.split(m + (numpy_of(cell.bias) if use_bias else 0), 8, axis=-1)
+    a = np.split(x @ numpy_of(cell.kernel), 8, axis=-1)
     functions = [sigmoid, relu, sigmoid, relu, act, sigmoid, act, sigmoid]
     l0, l1, l2, l3, l4, l5, l6, l7 = (
         function(a[i] * m[i] if i == 3 else a[i] + m[i])
@@ -51,7 +53,7 @@ def test_cell_follows_its_equations(activation, projection, use_bias):
     c = act(act(l0 * l1) + c) * act(l2 + l3)
     h = act(c * act(act(l4 * l5) + sigmoid(l6 + l7)))
     if projection:
-        h = h @ cell.projection_kernel.numpy()
+        h = h @ numpy_of(cell.projection_kernel)
     np.testing.assert_allclose(new_c, c, atol=1e-6)
     np.testing.assert_allclose(new_h, h, atol=1e-6)
     np.testing.assert_array_equal(output, new_h)
@@ -74,11 +76,9 @@ def test_xla_and_graph_give_what_eager_gives():
     )
     x = draw(BATCH, TIME, FEATURES)
     expected = layer(x, mask=MASK)
-    for jit_compile in (False, True):
-        function = tf.function(
-            lambda x, mask: layer(x, mask=mask), jit_compile=jit_compile
-        )
-        for given, value in zip(function(x, MASK), expected, strict=True):
+    for mode in MODES:
+        call = compiled(lambda x, mask: layer(x, mask=mask), mode)
+        for given, value in zip(call(x, MASK), expected, strict=True):
             np.testing.assert_allclose(given, value, atol=1e-6)
 
 

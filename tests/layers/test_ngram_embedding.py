@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
+from tests.backend import compiled
+from tests.backend import every_mode
+from tests.backend import numpy_of
 from zoo.layers import NgramEmbedding
 
 BUCKETS, DIM = 11, 3
@@ -26,10 +28,8 @@ def row_of(ngram):
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
-@pytest.mark.parametrize(
-    "wrap", [lambda x: x, tf.function, lambda x: tf.function(x, jit_compile=1)]
-)
-def test_equation(n, wrap):
+@every_mode
+def test_equation(n, mode):
     layer = make(n=n)
     table = np.asarray(layer.get_weights()[0])
     padded = np.pad(IDS, ((0, 0), (n - 1, 0)))
@@ -37,11 +37,11 @@ def test_equation(n, wrap):
         [table[row_of(row[t : t + n])] for t in range(IDS.shape[1])]
         for row in padded
     ]
-    np.testing.assert_array_equal(wrap(layer)(tf.constant(IDS)), expected)
+    np.testing.assert_array_equal(compiled(layer, mode)(IDS), expected)
 
 
 def test_a_pair_is_the_same_wherever_it_stands():
-    found = make()(np.array([[7, 8, 9, 7, 8]]))[0]
+    found = numpy_of(make()(np.array([[7, 8, 9, 7, 8]])))[0]
     np.testing.assert_array_equal(found[1], found[4])
     assert np.any(found[0] != found[3])  # the first follows nothing
 

@@ -3,9 +3,12 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import ops
 
+from tests.backend import dtype_of
+from tests.backend import numpy_of
+from tests.backend import tensorflow_only
+from tests.backend import with_gradients
 from zoo.layers import LSTM
 from zoo.layers import NAS
 from zoo.layers import RNN
@@ -144,7 +147,7 @@ def test_last_output_is_that_of_the_last_real_step(make):
     for row, end in ((0, [1, 3]), (2, [0, 1])):
         alone = layer(X[row : row + 1, end])
         np.testing.assert_allclose(given[row], alone[0], atol=1e-6)
-    assert not np.any(given[1])
+    assert not np.any(numpy_of(given)[1])
 
 
 @every_layer
@@ -157,16 +160,15 @@ def test_going_backwards_is_reading_the_flipped_sequence(make):
     for layer in (forwards, backwards, last):
         layer.build(X.shape)
         layer.set_weights(forwards.get_weights())
-    expected = forwards(X[:, ::-1], mask=MASK[:, ::-1])
+    flipped = X[:, ::-1].copy()
+    expected = forwards(flipped, mask=MASK[:, ::-1].copy())
     assert_close(backwards(X, mask=MASK), expected)
     np.testing.assert_allclose(
         np.asarray(last(X, mask=MASK))[[0, 2]],
-        [expected[0][0, 2], expected[0][2, 3]],
+        [numpy_of(expected[0])[0, 2], numpy_of(expected[0])[2, 3]],
         atol=1e-6,
     )
-    np.testing.assert_allclose(
-        last(X), forwards(X[:, ::-1])[0][:, -1], atol=1e-6
-    )
+    np.testing.assert_allclose(last(X), forwards(flipped)[0][:, -1], atol=1e-6)
 
 
 @every_layer
@@ -190,15 +192,14 @@ def test_row_of_padding_returns_its_initial_state(make):
 def test_what_padding_holds_changes_no_value_and_no_gradient(make, filling):
     layer = make(UNITS, return_sequences=True, return_state=True)
     layer.build(X.shape)
-    weights = [weight.value for weight in layer.trainable_weights]
+
+    def loss(x):
+        results = layer(x, mask=MASK)
+        return sum(ops.sum(y**2) for y in results), results
 
     def run(filling):
-        x = tf.constant(np.where(MASK[..., None], X, np.float32(filling)))
-        with tf.GradientTape() as tape:
-            tape.watch([x, *weights])
-            results = layer(x, mask=MASK)
-            loss = tf.add_n([tf.reduce_sum(y**2) for y in results])
-        return results, tape.gradient(loss, [x, *weights])
+        x = np.where(MASK[..., None], X, np.float32(filling))
+        return with_gradients(loss, [x], layer.trainable_weights)
 
     assert_close(run(filling), run(0.0), tolerance=0)
 
@@ -264,7 +265,7 @@ def test_nested_last_outputs_are_those_of_the_last_real_step(backwards):
     (h, counts), count, last = layer(NEST, mask=MASK)
     np.testing.assert_array_equal(counts["count"], [2, 0, 2])
     np.testing.assert_array_equal(h, last)
-    assert counts["count"].dtype == count.dtype == tf.int32
+    assert dtype_of(counts["count"]) == dtype_of(count) == "int32"
     (h, counts), _, last = layer(NEST)
     np.testing.assert_array_equal(counts["count"], [4, 4, 4])
     np.testing.assert_array_equal(h, last)
@@ -363,7 +364,7 @@ def test_nothing_is_dropped_at_inference(make):
     plain.set_weights(layer.get_weights())
     assert_close(layer(X), plain(X), tolerance=0)
     assert_close(layer(X, training=False), plain(X), tolerance=0)
-    assert np.any(np.abs(layer(X, training=True) - plain(X)) > 1e-3)
+    assert np.any(numpy_of(abs(layer(X, training=True) - plain(X))) > 1e-3)
 
 
 @with_dropout
@@ -394,7 +395,7 @@ def test_one_dropout_mask_serves_all_steps(make):
     plain.set_weights(layer.get_weights())
     outputs = np.asarray(layer(np.ones((8, TIME, 3)), training=True))
     kept = np.array(np.meshgrid(*[[0, 2.0]] * 3)).reshape(3, 8).T
-    possible = plain(np.repeat(kept[:, None], TIME, axis=1))
+    possible = numpy_of(plain(np.repeat(kept[:, None], TIME, axis=1)))
     chosen = [
         np.flatnonzero(np.all(np.abs(row - possible) < 1e-6, axis=(1, 2)))
         for row in outputs
@@ -465,7 +466,10 @@ def test_model_survives_a_keras_file(make, tmp_path):
     assert_close(keras.models.load_model(tmp_path / "model.keras")(x), expected)
 
 
+@tensorflow_only
 def test_exported_model_takes_any_batch_and_time(tmp_path):
+    import tensorflow as tf
+
     inputs = keras.Input((None, FEATURES))
     x = keras.layers.Masking()(inputs)
     x = LSTM(UNITS, return_sequences=True)(x)
@@ -497,9 +501,8 @@ def test_half_precision_stays_near(make, policy):
     layer.build(X.shape)
     layer.set_weights(expected.get_weights())
     for given, value in zip(layer(X, mask=MASK), values, strict=True):
-        assert given.dtype == policy.removeprefix("mixed_")
-        given = tf.cast(given, "float32")
-        np.testing.assert_allclose(given, value, atol=3e-2)
+        assert dtype_of(given) == policy.removeprefix("mixed_")
+        np.testing.assert_allclose(numpy_of(given), value, atol=3e-2)
 
 
 @pytest.mark.parametrize(
@@ -512,9 +515,10 @@ def test_cell_may_compute_in_another_dtype_than_its_layer(make, outer, inner):
     ours = RNN(cell, return_sequences=True, dtype=outer)
     theirs = keras.layers.RNN(cell, return_sequences=True, dtype=outer)
     given, expected = ours(X), theirs(X)
-    assert given.dtype == expected.dtype == outer.removeprefix("mixed_")
-    assert_close(tf.cast(given, "float32"), tf.cast(expected, "float32"))
-    assert np.all(np.isfinite(tf.cast(ours(X, training=True), "float32")))
+    for x in (given, expected):
+        assert dtype_of(x) == outer.removeprefix("mixed_")
+    assert_close(numpy_of(given), numpy_of(expected))
+    assert np.all(np.isfinite(numpy_of(ours(X, training=True))))
 
 
 # Arguments that do not fit.

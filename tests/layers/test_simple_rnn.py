@@ -3,8 +3,11 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
+from tests.backend import MODES
+from tests.backend import compiled
+from tests.backend import numpy_of
+from tests.backend import precision
 from zoo.layers import SimpleRNN
 from zoo.layers import SimpleRNNCell
 
@@ -27,23 +30,26 @@ def test_cell_follows_its_equation(use_bias):
     randomize(cell)
     x, h = draw(BATCH, FEATURES), draw(BATCH, UNITS)
     output, (state,) = cell(x, [h])
-    z = x @ cell.kernel.numpy() + h @ cell.recurrent_kernel.numpy()
-    z += cell.bias.numpy() if use_bias else 0
+    z = x @ numpy_of(cell.kernel) + h @ numpy_of(cell.recurrent_kernel)
+    z += numpy_of(cell.bias) if use_bias else 0
     np.testing.assert_allclose(output, np.tanh(z), atol=1e-6)
     np.testing.assert_array_equal(output, state)
 
 
 def test_cell_computes_the_states_of_the_book(oracle):
     arrays = oracle("g8_book")
-    layer = SimpleRNN(2, return_sequences=True, dtype="float64")
+    layer = SimpleRNN(
+        2, return_sequences=True, dtype=precision("float64", "float32")
+    )
     layer.build((1, 2, 1))
     layer.set_weights(
         [arrays["rnn_w_input"][None], arrays["rnn_w_state"], arrays["rnn_b"]]
     )
-    states = layer(arrays["rnn_x"][None, :, None])
-    np.testing.assert_allclose(states[0], arrays["rnn_state"], atol=1e-8)
+    states = numpy_of(layer(arrays["rnn_x"][None, :, None]))
+    tolerance = precision(1e-8, 1e-6)
+    np.testing.assert_allclose(states[0], arrays["rnn_state"], atol=tolerance)
     outputs = states[0] @ arrays["rnn_w_output"] + arrays["rnn_b_output"]
-    np.testing.assert_allclose(outputs[:, 0], arrays["rnn_out"], atol=1e-8)
+    np.testing.assert_allclose(outputs[:, 0], arrays["rnn_out"], atol=tolerance)
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
@@ -70,16 +76,14 @@ def test_xla_and_graph_give_what_eager_gives():
         np.array([[1, 0, 1], [0, 0, 0]], bool),
     )
     expected = layer(x, mask=mask)
-    for jit_compile in (False, True):
-        function = tf.function(
-            lambda x, mask: layer(x, mask=mask), jit_compile=jit_compile
-        )
-        for given, value in zip(function(x, mask), expected, strict=True):
+    for mode in MODES:
+        call = compiled(lambda x, mask: layer(x, mask=mask), mode)
+        for given, value in zip(call(x, mask), expected, strict=True):
             np.testing.assert_allclose(given, value, atol=1e-6)
 
 
 def test_new_recurrent_kernel_is_orthogonal():
     layer = SimpleRNN(UNITS)
     layer.build((BATCH, TIME, FEATURES))
-    kernel = layer.cell.recurrent_kernel.numpy()
+    kernel = numpy_of(layer.cell.recurrent_kernel)
     np.testing.assert_allclose(kernel @ kernel.T, np.eye(UNITS), atol=1e-6)

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from zoo.layers.attached_mask import attached_mask
 from zoo.layers.attention_cell import AttentionCell
 from zoo.layers.attention_cell_state import pack_state
 from zoo.layers.attention_cell_state import same_nesting
@@ -191,7 +192,7 @@ class AttentionDecoder(keras.layers.Layer):
         training=False,
     ):
         if mask is None:
-            mask = getattr(inputs, "_keras_mask", None)
+            mask = attached_mask(inputs)
         memory, memory_mask = self.attention_cell.reader.prepare(
             memory, memory_mask
         )

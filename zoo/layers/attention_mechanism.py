@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from zoo.layers.attached_mask import attached_mask
 from zoo.ops.attention import HALF
 from zoo.ops.attention import hardmax
 from zoo.ops.attention import masked_softmax
@@ -218,7 +219,7 @@ class AttentionMechanism(keras.layers.Layer):
 
     def call(self, query, memory, mask=None, training=False):
         if mask is None:
-            mask = getattr(memory, "_keras_mask", None)
+            mask = attached_mask(memory)
         check_query(query)
         mask = check_memory(memory, mask)
         check_same_batch(query, memory)
@@ -238,7 +239,7 @@ class AttentionMechanism(keras.layers.Layer):
 
     def compute_mask(self, query, previous_mask=None):
         # `previous_mask` may be the memory's.
-        mask = getattr(query, "_keras_mask", None)
+        mask = attached_mask(query)
         return mask, mask
 
     def compute_output_spec(self, query, memory, mask=None, training=False):

@@ -257,6 +257,7 @@ class LSTMCell(RecurrentCell):
             order of the inputs and zero at masked steps, the last state, and
             with `return_gates` a `zoo.ops.LSTMGates` over time.
         """
+        inputs = ops.convert_to_tensor(inputs)
         batch_size, time = ops.shape(inputs)[:2]
         input_mask, recurrent_mask, *kernel_mask = self.dropout_masks(
             batch_size, inputs.shape[-1], training

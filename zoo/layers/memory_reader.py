@@ -216,7 +216,7 @@ def attend_rows(attend, query, keys, memory, mask, state, training=False):
 
 def rows_per_memory(rows, memories):
     """How many consecutive rows share a memory; for an empty batch any."""
-    if not (isinstance(rows, int) and isinstance(memories, int)):
+    if ops.is_tensor(rows) or ops.is_tensor(memories):
         # An empty batch has no memories either.
         return ops.floor_divide(rows, ops.maximum(memories, 1))
     if rows != memories and (memories == 0 or rows % memories):

@@ -5,6 +5,7 @@ import functools
 import keras
 from keras import ops
 
+from zoo.layers.attached_mask import attached_mask
 from zoo.layers.recurrent_cell import check_cell
 from zoo.layers.recurrent_cell import unroll_cell
 
@@ -159,7 +160,8 @@ class RNN(keras.layers.Layer):
 
     def _start_state(self, sequences, initial_state):
         if initial_state is None and self.stateful:
-            initial_state = self.state
+            # a copy: PyTorch writes the last state into the variable itself
+            initial_state = keras.tree.map_structure(ops.copy, self.state)
         if initial_state is None:
             batch_size = ops.shape(keras.tree.flatten(sequences)[0])[0]
             return self.get_initial_state(batch_size)
@@ -266,10 +268,7 @@ def sequence_mask(sequences, mask=None):
     if mask is not None and not nested:
         return mask
     if mask is None:
-        mask = [
-            getattr(x, "_keras_mask", None)
-            for x in keras.tree.flatten(sequences)
-        ]
+        mask = [attached_mask(x) for x in keras.tree.flatten(sequences)]
     masks = [x for x in keras.tree.flatten(mask) if x is not None]
     return functools.reduce(ops.logical_and, masks) if masks else None
 

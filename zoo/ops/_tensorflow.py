@@ -49,6 +49,23 @@ def scan(step, inputs, state, reverse):
     return outputs, keras.tree.pack_sequence_as(state, flat_state)
 
 
+def gradient(function, x):
+    """Gradient of a scalar function, by the backend's differentiation.
+
+    Args:
+        function: Callable `function(x)` that returns a scalar tensor.
+        x: Float tensor.
+
+    Returns:
+        Tensor of the shape and dtype of `x`, or `None` where nothing depends
+        on it.
+    """
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value = function(x)
+    return tape.gradient(value, x)
+
+
 def lstm_bptt(z, h, c, recurrent_kernel, mask, recurrent_mask, reverse):
     """LSTM with tanh and sigmoid, and backpropagation through time by hand.
 

@@ -10,8 +10,9 @@ import keras
 def load_backend():
     """Returns the module of the active Keras backend.
 
-    Every such module offers `scan(step, inputs, state, reverse)`: the loop
-    over time-major inputs behind `zoo.ops.unroll`.
+    Every such module offers `scan(step, inputs, state, reverse)`, the loop
+    over time-major inputs behind `zoo.ops.unroll`, and
+    `gradient(function, x)`, for `zoo.training.gradient_norms`.
 
     Raises:
         NotImplementedError: If Keras runs on a backend that the zoo lacks.

@@ -2,7 +2,9 @@
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
+
+from zoo.ops.backend import load_backend
 
 
 def gradient_norms(layer, sequences, mask=None, cotangent=None):
@@ -22,8 +24,7 @@ def gradient_norms(layer, sequences, mask=None, cotangent=None):
     back through the cell state, on which a step only multiplies by the forget
     gate.
 
-    `zoo.plots.gradient_norms` draws the result. Dropout is off. Keras has to
-    run on TensorFlow.
+    `zoo.plots.gradient_norms` draws the result. Dropout is off.
 
     Args:
         layer: A layer, a model or a function, `layer(sequences) -> y`, where
@@ -44,9 +45,9 @@ def gradient_norms(layer, sequences, mask=None, cotangent=None):
         there is none.
 
     Raises:
-        NotImplementedError: If Keras does not run on TensorFlow.
         TypeError: If `sequences` are not floats.
-        ValueError: If shapes do not fit, or no output depends on the inputs.
+        ValueError: If shapes do not fit, or no output depends on the inputs
+            (JAX cannot tell, and gives zeros).
 
     Example:
 
@@ -57,20 +58,14 @@ def gradient_norms(layer, sequences, mask=None, cotangent=None):
     >>> gradient_norms(layer, np.ones((2, 4, 1), "float32")).tolist()
     [0.125, 0.25, 0.5, 1.0]
     """
-    if keras.config.backend() != "tensorflow":
-        raise NotImplementedError(
-            "Expected Keras to run on 'tensorflow', got "
-            f"{keras.config.backend()!r}. Set the environment variable "
-            "KERAS_BACKEND before Keras is imported."
-        )
-    sequences = tf.convert_to_tensor(sequences)
-    if not sequences.dtype.is_floating:
+    sequences = ops.convert_to_tensor(sequences)
+    dtype = keras.backend.standardize_dtype(sequences.dtype)
+    if not keras.backend.is_float_dtype(dtype):
         raise TypeError(
-            "Expected `sequences` of floats, got "
-            f"{sequences.dtype.name}: a token id has no gradient. Pass what "
-            "the embedding returned."
+            f"Expected `sequences` of floats, got {dtype}: a token id has no "
+            "gradient. Pass what the embedding returned."
         )
-    if sequences.shape.rank != 3 or 0 in sequences.shape:
+    if len(sequences.shape) != 3 or 0 in sequences.shape:
         raise ValueError(
             "Expected `sequences` of shape (batch_size, time, features), none "
             f"of them zero, got {tuple(sequences.shape)}."
@@ -78,7 +73,7 @@ def gradient_norms(layer, sequences, mask=None, cotangent=None):
     real = np.ones(sequences.shape[:2], "bool")
     arguments = {}
     if mask is not None:
-        real = keras.ops.convert_to_numpy(mask).astype("bool")
+        real = ops.convert_to_numpy(mask).astype("bool")
         arguments["mask"] = mask
     if real.shape != tuple(sequences.shape[:2]):
         raise ValueError(
@@ -86,19 +81,18 @@ def gradient_norms(layer, sequences, mask=None, cotangent=None):
             f"{tuple(sequences.shape[:2])}, got {real.shape}."
         )
 
-    with tf.GradientTape() as tape:
-        tape.watch(sequences)
-        outputs = layer(sequences, **arguments)
-        weighted = _weighted_sum(outputs, cotangent, len(real))
-    gradient = tape.gradient(weighted, sequences)
+    def weighted_sum(x):
+        return _weighted_sum(layer(x, **arguments), cotangent, len(real))
+
+    gradient = load_backend().gradient(weighted_sum, sequences)
     if gradient is None:
         raise ValueError(
             f"Expected the output of {layer!r} to depend on `sequences`, got "
-            "one that has no gradient. Compute it with `keras.ops` or "
-            "TensorFlow from what is passed in."
+            "one that has no gradient. Compute it with `keras.ops` from what "
+            "is passed in."
         )
-    gradient = tf.cast(gradient, "float32")
-    norms = tf.norm(gradient, axis=-1).numpy() * real
+    gradient = ops.convert_to_numpy(ops.cast(gradient, "float32"))
+    norms = np.linalg.norm(gradient, axis=-1) * real
     return norms.sum(axis=0) / np.maximum(real.sum(axis=0), 1).astype("float32")
 
 
@@ -116,10 +110,10 @@ def _weighted_sum(outputs, cotangent, batch_size):
     units = shape[1]
     if cotangent is None:
         cotangent = np.full(units, units**-0.5)
-    cotangent = tf.cast(tf.convert_to_tensor(cotangent), outputs.dtype)
+    cotangent = ops.cast(ops.convert_to_tensor(cotangent), outputs.dtype)
     if tuple(cotangent.shape) not in ((units,), (batch_size, units)):
         raise ValueError(
             f"Expected `cotangent` of shape ({units},) or ({batch_size}, "
             f"{units}), got {tuple(cotangent.shape)}."
         )
-    return tf.reduce_sum(outputs * cotangent)
+    return ops.sum(outputs * cotangent)
