@@ -235,7 +235,7 @@ def test_all_of_it_survives_a_config():
     arguments = X, [MEMORY, MEMORY[:, :4]], [MASK, None]
     expected = run(cell, *arguments)
     run(copy, *arguments)
-    assert [x.path for x in copy.weights] == [x.path for x in cell.weights]
+    assert [x.name for x in copy.weights] == [x.name for x in cell.weights]
     copy.set_weights(cell.get_weights())
     close(run(copy, *arguments), expected, atol=0)
     assert copy.attention_function is doubled_query
