@@ -453,6 +453,22 @@ CASES = {
         one_step,
         excluding=("attention_layer", "input_function"),
     ),
+    "GNMTCell": Case(
+        lambda: {
+            "cells": [
+                zoo.layers.SimpleRNNCell(UNITS, seed=3, dropout=0.5),
+                zoo.layers.SimpleRNNCell(UNITS, seed=4, dropout=0.5),
+            ],
+            "attention": zoo.layers.LuongAttention(scale=True),
+        },
+        lambda: {
+            "query": "after",
+            "residual_from": 2,
+            "attention_function": attend_gently,
+        },
+        (STEP, MEMORY, H),
+        one_step,
+    ),
     "AttentionDecoder": Case(
         lambda: {
             "attention_cell": zoo.layers.AttentionCell(
@@ -462,7 +478,7 @@ CASES = {
                 use_bias=True,
             )
         },
-        dict,
+        lambda: {"output_layer": keras.layers.Dense(8)},
         (X, MEMORY),
         mask=("memory_mask", 1),
     ),

@@ -9,6 +9,7 @@ from zoo.layers.bahdanau_monotonic_attention import BahdanauMonotonicAttention
 from zoo.layers.bidirectional import Bidirectional
 from zoo.layers.coverage_attention import CoverageAttention
 from zoo.layers.fixed_norm_embedding import FixedNormEmbedding
+from zoo.layers.gnmt_cell import GNMTCell
 from zoo.layers.gru import GRU
 from zoo.layers.gru_cell import GRUCell
 from zoo.layers.highway_cell import HighwayCell
@@ -48,6 +49,7 @@ __all__ = [
     "Bidirectional",
     "CoverageAttention",
     "FixedNormEmbedding",
+    "GNMTCell",
     "GRUCell",
     "HighwayCell",
     "LSTMCell",
