@@ -4,6 +4,7 @@ from zoo.ops.attention import additive_score
 from zoo.ops.attention import dot_score
 from zoo.ops.attention import hardmax
 from zoo.ops.attention import masked_softmax
+from zoo.ops.categorical import categorical
 from zoo.ops.gru import gru
 from zoo.ops.gru import gru_step
 from zoo.ops.linear_recurrence import linear_recurrence
@@ -22,6 +23,7 @@ __all__ = [
     "LSTMNorms",
     "LSTMOptions",
     "additive_score",
+    "categorical",
     "dot_score",
     "gru",
     "gru_step",
