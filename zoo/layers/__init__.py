@@ -31,6 +31,8 @@ from zoo.layers.ngram_embedding import NgramEmbedding
 from zoo.layers.recurrent_cell import RecurrentCell
 from zoo.layers.residual_cell import ResidualCell
 from zoo.layers.rnn import RNN
+from zoo.layers.scheduled_embedding_decoder import ScheduledEmbeddingDecoder
+from zoo.layers.scheduled_output_decoder import ScheduledOutputDecoder
 from zoo.layers.simple_rnn import SimpleRNN
 from zoo.layers.simple_rnn_cell import SimpleRNNCell
 from zoo.layers.stacked_rnn_cells import StackedRNNCells
@@ -67,6 +69,8 @@ __all__ = [
     "NgramEmbedding",
     "RecurrentCell",
     "ResidualCell",
+    "ScheduledEmbeddingDecoder",
+    "ScheduledOutputDecoder",
     "SimpleRNN",
     "SimpleRNNCell",
     "StackedRNNCells",
