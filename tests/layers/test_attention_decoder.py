@@ -497,3 +497,27 @@ def test_wrong_arguments_are_refused(data):
         decoder(inputs, memory, initial_state=[data["h"]])
     with pytest.raises(ValueError, match="2 rows for 3 memories"):
         decoder(inputs[:2], memory)
+
+
+@pytest.mark.parametrize("wiring", ["luong", "luong without feeding"])
+def test_output_layer_is_applied_to_all_steps_and_to_one(wiring, data):
+    layer = keras.layers.Dense(9, bias_initializer="ones")
+    plain = make(WIRINGS[wiring])
+    inputs, memory, mask = data["inputs"], data["memory"], data["mask"]
+    outputs, alignments, state = plain(inputs, memory, mask=mask)
+    decoder = AttentionDecoder(plain.attention_cell, output_layer=layer)
+    given = decoder(inputs, memory, mask=mask)
+    logits = np.where(mask[..., None], numpy_of(layer(outputs)), 0)
+    assert_close(given, (ops.convert_to_tensor(logits), alignments, state))
+    arguments = plain.get_initial_state(BATCH), memory, plain.project(memory)
+    (output, _), _ = plain.step(inputs[:, 0], *arguments)
+    (logits, _), _ = decoder.step(inputs[:, 0], *arguments)
+    assert_close(logits, layer(output))
+    copy = AttentionDecoder.from_config(decoder.get_config())
+    assert copy.output_layer.units == 9
+    assert layer.kernel.shape == (8, 9)
+
+
+def test_output_layer_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="`output_layer`.*got 'dense'"):
+        AttentionDecoder(make({}).attention_cell, output_layer="dense")

@@ -482,6 +482,36 @@ CASES = {
         (X, MEMORY),
         mask=("memory_mask", 1),
     ),
+    "ScheduledEmbeddingDecoder": Case(
+        lambda: {
+            "attention_cell": zoo.layers.AttentionCell(
+                zoo.layers.LSTMCell(UNITS, seed=3, dropout=0.5),
+                zoo.layers.LuongAttention(scale=True),
+            ),
+            "embedding": keras.layers.Embedding(BATCH * TIME, FEATURES),
+            "output_layer": keras.layers.Dense(BATCH * TIME),
+        },
+        lambda: {"sampling_probability": 0.5, "seed": 3},
+        (TOKEN_IDS, MEMORY),
+        mask=("memory_mask", 1),
+    ),
+    "ScheduledOutputDecoder": Case(
+        lambda: {
+            "attention_cell": zoo.layers.AttentionCell(
+                zoo.layers.LSTMCell(UNITS, seed=3, dropout=0.5),
+                zoo.layers.LuongAttention(scale=True),
+                attention_units=FEATURES,
+            ),
+        },
+        lambda: {
+            "output_layer": keras.layers.Dense(8),
+            "next_inputs_function": keras.layers.Dense(FEATURES),
+            "sampling_probability": 0.5,
+            "seed": 3,
+        },
+        (X, MEMORY),
+        mask=("memory_mask", 1),
+    ),
 }
 every_layer = pytest.mark.parametrize("name", CASES)
 
