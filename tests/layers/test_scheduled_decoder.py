@@ -30,7 +30,9 @@ def draw(*shape):
 
 
 FRAMES, MEMORY = draw(BATCH, TIME, FEATURES), draw(BATCH, SOURCE, DEPTH)
-IDS = np.random.default_rng(3).integers(1, TOKENS, (BATCH, TIME))
+IDS = (
+    np.random.default_rng(3).integers(1, TOKENS, (BATCH, TIME)).astype("int32")
+)
 # Padding on the left, a gap, and a row without a real step.
 MASK = np.array([[0, 0, 1, 1, 0, 1], [1, 1, 1, 1, 1, 0], [0] * 6], bool)
 
