@@ -193,7 +193,7 @@ def test_gradients_are_those_of_differences():
         decoder.set_weights(
             [w + by * s for w, s in zip(values, steps[2:], strict=True)]
         )
-        return float(loss(X + by * steps[0], MEMORY + by * steps[1]))
+        return float(numpy_of(loss(X + by * steps[0], MEMORY + by * steps[1])))
 
     measured = (moved(1e-3) - moved(-1e-3)) / 2e-3
     np.testing.assert_allclose(measured, slope, rtol=2e-2)
