@@ -19,6 +19,7 @@ from zoo.layers.attention_decoder import AttentionDecoder
 from zoo.layers.bahdanau_attention import BahdanauAttention
 from zoo.layers.lstm_cell import LSTMCell
 from zoo.layers.luong_attention import LuongAttention
+from zoo.layers.reading_cell import ReadingCell
 from zoo.layers.simple_rnn_cell import SimpleRNNCell
 from zoo.layers.stacked_rnn_cells import StackedRNNCells
 
@@ -134,16 +135,14 @@ def test_one_batched_attention_is_the_loop(make_cell, masked, data):
     mask = data["mask"] if masked else None
     arguments = data["inputs"], data["memory"], data["memory_mask"]
     results = decoder(*arguments, mask=mask)
-    (*outputs,), state = decoder._run_steps(
+    (*outputs,), state = ReadingCell.unroll(
+        decoder.attention_cell,
         data["inputs"],
         decoder.get_initial_state(BATCH),
-        (
-            data["memory"],
-            decoder.project(data["memory"]),
-            data["memory_mask"],
-        ),
+        data["memory"],
+        decoder.project(data["memory"]),
+        data["memory_mask"],
         mask,
-        False,
     )
     assert_close(results, (*outputs, state))
 
@@ -498,3 +497,27 @@ def test_wrong_arguments_are_refused(data):
         decoder(inputs, memory, initial_state=[data["h"]])
     with pytest.raises(ValueError, match="2 rows for 3 memories"):
         decoder(inputs[:2], memory)
+
+
+@pytest.mark.parametrize("wiring", ["luong", "luong without feeding"])
+def test_output_layer_is_applied_to_all_steps_and_to_one(wiring, data):
+    layer = keras.layers.Dense(9, bias_initializer="ones")
+    plain = make(WIRINGS[wiring])
+    inputs, memory, mask = data["inputs"], data["memory"], data["mask"]
+    outputs, alignments, state = plain(inputs, memory, mask=mask)
+    decoder = AttentionDecoder(plain.attention_cell, output_layer=layer)
+    given = decoder(inputs, memory, mask=mask)
+    logits = np.where(mask[..., None], numpy_of(layer(outputs)), 0)
+    assert_close(given, (ops.convert_to_tensor(logits), alignments, state))
+    arguments = plain.get_initial_state(BATCH), memory, plain.project(memory)
+    (output, _), _ = plain.step(inputs[:, 0], *arguments)
+    (logits, _), _ = decoder.step(inputs[:, 0], *arguments)
+    assert_close(logits, layer(output))
+    copy = AttentionDecoder.from_config(decoder.get_config())
+    assert copy.output_layer.units == 9
+    assert layer.kernel.shape == (8, 9)
+
+
+def test_output_layer_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="`output_layer`.*got 'dense'"):
+        AttentionDecoder(make({}).attention_cell, output_layer="dense")

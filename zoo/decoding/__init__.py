@@ -4,6 +4,7 @@ from zoo.decoding.beam_search import beam_search
 from zoo.decoding.greedy_search import greedy_search
 from zoo.decoding.penalties import coverage_penalty
 from zoo.decoding.penalties import length_penalty
+from zoo.decoding.sample import sample
 from zoo.decoding.search_result import BeamSearchResult
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     "coverage_penalty",
     "greedy_search",
     "length_penalty",
+    "sample",
 ]

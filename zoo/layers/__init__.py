@@ -9,6 +9,7 @@ from zoo.layers.bahdanau_monotonic_attention import BahdanauMonotonicAttention
 from zoo.layers.bidirectional import Bidirectional
 from zoo.layers.coverage_attention import CoverageAttention
 from zoo.layers.fixed_norm_embedding import FixedNormEmbedding
+from zoo.layers.gnmt_cell import GNMTCell
 from zoo.layers.gru import GRU
 from zoo.layers.gru_cell import GRUCell
 from zoo.layers.highway_cell import HighwayCell
@@ -30,6 +31,8 @@ from zoo.layers.ngram_embedding import NgramEmbedding
 from zoo.layers.recurrent_cell import RecurrentCell
 from zoo.layers.residual_cell import ResidualCell
 from zoo.layers.rnn import RNN
+from zoo.layers.scheduled_embedding_decoder import ScheduledEmbeddingDecoder
+from zoo.layers.scheduled_output_decoder import ScheduledOutputDecoder
 from zoo.layers.simple_rnn import SimpleRNN
 from zoo.layers.simple_rnn_cell import SimpleRNNCell
 from zoo.layers.stacked_rnn_cells import StackedRNNCells
@@ -48,6 +51,7 @@ __all__ = [
     "Bidirectional",
     "CoverageAttention",
     "FixedNormEmbedding",
+    "GNMTCell",
     "GRUCell",
     "HighwayCell",
     "LSTMCell",
@@ -65,6 +69,8 @@ __all__ = [
     "NgramEmbedding",
     "RecurrentCell",
     "ResidualCell",
+    "ScheduledEmbeddingDecoder",
+    "ScheduledOutputDecoder",
     "SimpleRNN",
     "SimpleRNNCell",
     "StackedRNNCells",

@@ -3,17 +3,27 @@
 import keras
 from keras import ops
 
+from zoo.layers.attention_cell_arguments import check_attention_layer
+from zoo.layers.attention_cell_arguments import check_attention_units
+from zoo.layers.attention_cell_arguments import check_choice
+from zoo.layers.attention_cell_arguments import check_input_function
 from zoo.layers.attention_cell_state import AttentionCellState
 from zoo.layers.attention_cell_state import output_part
 from zoo.layers.attention_cell_state import pack_state
 from zoo.layers.attention_mechanism import check_known_depth
-from zoo.layers.memory_reader import MemoryReader
-from zoo.layers.recurrent_cell import check_units
+from zoo.layers.reading_cell import ReadingCell
+from zoo.layers.reading_cell import build_cell
+from zoo.layers.reading_cell import masks_of
+from zoo.layers.reading_cell import output_size_of
+from zoo.layers.reading_cell import serialize_callable
+from zoo.layers.recurrent_cell import check_cell
+from zoo.layers.recurrent_cell import unroll_cell
 from zoo.ops.attention import project
+from zoo.ops.attention import zero_padding
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class AttentionCell(keras.layers.Layer):
+class AttentionCell(ReadingCell):
     """A recurrent cell whose output is joined with what it read from a memory.
 
     ```
@@ -53,7 +63,8 @@ class AttentionCell(keras.layers.Layer):
             mask and alignments are then lists too, and the attentions of all
             are joined.
         attention_units: Width of the attention, or a list with one width for
-            each mechanism. `None`: the attention is the context.
+            each mechanism. `None`: the attention is the context, or what
+            `attention_layer` makes of it.
         attention_activation: Activation of the attention, name or callable;
             needs `attention_units`.
         use_bias: Whether to add `attention_bias`; needs `attention_units`.
@@ -61,6 +72,20 @@ class AttentionCell(keras.layers.Layer):
         query: `"after"` or `"before"` the cell.
         output: What the cell outputs: `"attention"`, or `"cell"`, the output
             of the inner cell.
+        attention_layer: Keras layer that makes the attention from `[h_t;
+            c_t]`, in place of `attention_units`, or a list with one layer for
+            each mechanism. It has to take any number of axes before the last.
+        input_function: What makes the inner cell's input from `x_t` and what
+            is fed to it: a Keras layer or a function `(inputs, attention) ->
+            inputs` of tensors with two axes. By default it is `[x_t; a_{t-1}]`
+            or `[x_t; c_t]`, as above. Needs `input_feeding`.
+        attention_function: Function `(mechanism, query, keys, memory, mask,
+            state, training) -> context, alignments, state` that is called in
+            place of `mechanism.attend`, whose arguments and results it has:
+            `query` of shape `(memories, queries, query_depth)`, a context as
+            wide as the memory. By default `mechanism.attend` itself. To be
+            saved, it and `input_function` must be registered with
+            `keras.saving.register_keras_serializable`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -114,24 +139,29 @@ class AttentionCell(keras.layers.Layer):
         input_feeding=True,
         query="after",
         output="attention",
+        attention_layer=None,
+        input_function=None,
+        attention_function=None,
         **kwargs,
     ):
         check_cell(cell)
-        reader = MemoryReader(attention)
-        check_attention_units(attention_units, len(reader.mechanisms))
+        count = len(attention) if isinstance(attention, list | tuple) else 1
+        check_attention_units(attention_units, count)
+        check_attention_layer(attention_layer, count, attention_units)
         activation = keras.activations.get(attention_activation)
         transforms = use_bias or activation is not keras.activations.linear
         if attention_units is None and transforms:
             raise ValueError(
                 "Expected `attention_units` with `use_bias` or "
-                "`attention_activation`, got None: without a kernel the "
-                "attention is the context itself. Give its width."
+                "`attention_activation`, got None: they belong to a kernel. "
+                "Give its width."
             )
         check_choice("query", query, ("after", "before"))
         check_choice("output", output, ("attention", "cell"))
-        super().__init__(**kwargs)
+        if input_function is not None:
+            check_input_function(input_function, input_feeding)
+        super().__init__(attention, attention_function, **kwargs)
         self.cell = cell
-        self.attention = attention
         self.attention_units = attention_units
         self.attention_activation = activation
         self.use_bias = use_bias
@@ -139,33 +169,28 @@ class AttentionCell(keras.layers.Layer):
         self.query = query
         # `Layer.output` is taken.
         self.output_kind = output
-        self.reader = reader
+        self.attention_layer = attention_layer
+        self.input_function = input_function
 
     def build(self, inputs_shape, memory_shape):
         features = check_known_depth("inputs", inputs_shape)
         shapes = self.reader.each("memory", memory_shape)
-        self._depths = tuple(check_known_depth("memory", x) for x in shapes)
-        output_size = self._cell_output_size()
-        query_size = output_size
+        depths = [check_known_depth("memory", x) for x in shapes]
+        joined = [output_size_of(self.cell) + depth for depth in depths]
+        self._attention_sizes = self._sizes_of_attention(joined, depths)
+        fed = sum(depths) if self.query == "before" else self.attention_size
+        self._cell_features = self._width_of_inputs(features, fed)
+        build_cell(self.cell, self._cell_features)
+        query_size = output_size_of(self.cell)
         if self.query == "before":
             query_size = output_part(self.cell.state_size)
-        if not self.cell.built:
-            self.cell.build((inputs_shape[0], self._cell_features(features)))
-            self.cell.built = True
-        for mechanism, shape in zip(
-            self.reader.mechanisms, shapes, strict=True
-        ):
-            if not mechanism.built:
-                mechanism.build((inputs_shape[0], query_size), shape)
-        sizes = self._attention_sizes()
+        self.reader.build(query_size, shapes)
         self.attention_kernel = None
         self.attention_bias = None
         if self.attention_units is not None:
             kernels = [
-                self.add_weight(
-                    (output_size + depth, size), name="attention_kernel"
-                )
-                for depth, size in zip(self._depths, sizes, strict=True)
+                self.add_weight(shape, name="attention_kernel")
+                for shape in zip(joined, self._attention_sizes, strict=True)
             ]
             self.attention_kernel = self.reader.all(kernels)
         if self.use_bias:
@@ -173,9 +198,47 @@ class AttentionCell(keras.layers.Layer):
                 self.add_weight(
                     (size,), name="attention_bias", initializer="zeros"
                 )
-                for size in sizes
+                for size in self._attention_sizes
             ]
             self.attention_bias = self.reader.all(biases)
+
+    def _sizes_of_attention(self, joined, depths):
+        """Width of each attention; builds `attention_layer`."""
+        if self.attention_units is not None:
+            units = self.attention_units
+            several = isinstance(units, list | tuple)
+            return list(units) if several else [units] * len(depths)
+        if self.attention_layer is None:
+            return depths
+        sizes = []
+        layers = self.reader.each("attention_layer", self.attention_layer)
+        for layer, width in zip(layers, joined, strict=True):
+            if not layer.built:
+                layer.build((None, width))
+            sizes.append(layer.compute_output_shape((None, width))[-1])
+        return sizes
+
+    def _width_of_inputs(self, features, fed):
+        """Width of what enters the inner cell; builds `input_function`."""
+        if not self.input_feeding:
+            return features
+        if self.input_function is None:
+            return features + fed
+        result = self.input_function(
+            *(
+                keras.KerasTensor((None, width), dtype=self.compute_dtype)
+                for width in (features, fed)
+            )
+        )
+        shape = tuple(getattr(result, "shape", ()))
+        if len(shape) != 2 or shape[-1] is None:
+            raise ValueError(
+                "Expected `input_function` to return one tensor (batch_size, "
+                f"features) of a known width, got {result}. Join the inputs "
+                "and the attention, `(batch_size, features)` each, with "
+                "`keras.ops` or a Keras layer."
+            )
+        return shape[-1]
 
     @property
     def feeds_attention(self):
@@ -185,63 +248,24 @@ class AttentionCell(keras.layers.Layer):
     @property
     def attention_size(self):
         """Width of the attention, known once the cell is built."""
-        return sum(self._attention_sizes())
+        if not hasattr(self, "_attention_sizes"):
+            raise ValueError(
+                f"The width of the attention of {self.name!r} may be that of "
+                "the memory, which is not known before the cell is built. "
+                "Call `build(inputs_shape, memory_shape)`."
+            )
+        return sum(self._attention_sizes)
 
     @property
     def output_size(self):
         """Width of the output, known once the cell is built."""
         if self.output_kind == "cell":
-            return self._cell_output_size()
+            return output_size_of(self.cell)
         return self.attention_size
 
-    def project(self, memory):
-        """Turns a memory into keys, once for all steps.
-
-        Args:
-            memory: Tensor `(batch_size, source_length, memory_depth)`, or a
-                list of them for a list of mechanisms.
-
-        Returns:
-            The keys, a list if `memory` is one.
-        """
-        return self.reader.project(memory)
-
-    def get_initial_state(
-        self, batch_size=None, memory=None, initial_cell_state=None
-    ):
-        """State before the first step.
-
-        Args:
-            batch_size: Number of rows, an integer or a scalar tensor.
-            memory: The memory; needed only by a mechanism whose state depends
-                on its length.
-            initial_cell_state: State of the inner cell, zeros by default.
-
-        Returns:
-            An `AttentionCellState`.
-
-        Raises:
-            ValueError: If the cell is not built, or `initial_cell_state` does
-                not fit the inner cell.
-        """
-        cell_state = self.cell.get_initial_state(batch_size=batch_size)
-        if initial_cell_state is not None:
-            cell_state = pack_state(initial_cell_state, cell_state)
-        attention = ()
-        if self.feeds_attention:
-            shape = (batch_size, self.attention_size)
-            attention = ops.zeros(shape, dtype=self.compute_dtype)
-        return AttentionCellState(
-            cell_state,
-            attention,
-            self.reader.get_initial_state(batch_size, memory),
-        )
-
-    def __call__(self, inputs, state, memory, keys, memory_mask=None, **kwargs):
-        # By name: Keras sets a mask that is None, and fails on one by position.
-        return super().__call__(
-            inputs, state, memory, keys, memory_mask=memory_mask, **kwargs
-        )
+    def initial_cell_state(self, batch_size):
+        """State of the inner cell before the first step."""
+        return self.cell.get_initial_state(batch_size=batch_size)
 
     def call(
         self,
@@ -270,7 +294,7 @@ class AttentionCell(keras.layers.Layer):
             reading = read(output_part(state.cell))
             fed = reading[0]
         if self.input_feeding:
-            inputs = ops.concatenate([inputs, *fed], axis=-1)
+            inputs = self._feed(inputs, fed)
         arguments = {} if masks is None else {"masks": masks}
         h, cell_state = self.cell(
             inputs, state.cell, training=training, **arguments
@@ -299,6 +323,12 @@ class AttentionCell(keras.layers.Layer):
             `(..., attention_size)`.
         """
         attentions = contexts
+        if self.attention_layer is not None:
+            layers = self.reader.each("attention_layer", self.attention_layer)
+            attentions = [
+                layer(ops.concatenate([h, context], -1))
+                for context, layer in zip(contexts, layers, strict=True)
+            ]
         if self.attention_units is not None:
             weights = (
                 self.reader.each("attention_kernel", self.attention_kernel),
@@ -310,6 +340,39 @@ class AttentionCell(keras.layers.Layer):
             ]
         attention = ops.concatenate(attentions, axis=-1)
         return (h if self.output_kind == "cell" else attention), attention
+
+    def unroll(
+        self,
+        inputs,
+        initial_state,
+        memory,
+        keys,
+        memory_mask=None,
+        mask=None,
+        training=False,
+    ):
+        """Runs the cell over whole sequences, as `ReadingCell.unroll`.
+
+        Where no step needs what the step before it has read, the inner cell
+        runs over the whole sequence, and all steps attend in one product.
+        """
+        state = initial_state
+        looks_back = keras.tree.flatten(state.attention_state)
+        if self.input_feeding or self.query == "before" or looks_back:
+            return super().unroll(
+                inputs, state, memory, keys, memory_mask, mask, training
+            )
+        h, cell_state = unroll_cell(
+            self.cell, inputs, state.cell, mask, training=training
+        )
+        contexts, alignments, _ = self.reader.read(
+            h, memory, keys, memory_mask, state.attention_state, training
+        )
+        output, _ = self.combine(h, contexts)
+        outputs = keras.tree.map_structure(
+            lambda x: zero_padding(x, mask), (output, alignments)
+        )
+        return outputs, state._replace(cell=cell_state)
 
     def dropout_masks(self, batch_size, features, training=False):
         """Draws the inner cell's dropout masks of one sequence.
@@ -323,22 +386,20 @@ class AttentionCell(keras.layers.Layer):
             The `masks` for every call of the sequence; `None` for a cell that
             has no such masks.
         """
-        if not hasattr(self.cell, "dropout_masks"):
-            return None
-        features = self._cell_features(features)
-        return self.cell.dropout_masks(batch_size, features, training)
-
-    def compute_mask(self, inputs, previous_mask=None):
-        return None
+        return masks_of(self.cell, batch_size, self._cell_features, training)
 
     def get_config(self):
-        serialize = keras.saving.serialize_keras_object
+        layer = self.attention_layer
+        if layer is not None:
+            layer = self.reader.all(
+                [
+                    keras.saving.serialize_keras_object(x)
+                    for x in self.reader.each("attention_layer", layer)
+                ]
+            )
         config = super().get_config()
         config.update(
-            cell=serialize(self.cell),
-            attention=self.reader.all(
-                [serialize(x) for x in self.reader.mechanisms]
-            ),
+            cell=keras.saving.serialize_keras_object(self.cell),
             attention_units=self.attention_units,
             attention_activation=keras.activations.serialize(
                 self.attention_activation
@@ -347,87 +408,21 @@ class AttentionCell(keras.layers.Layer):
             input_feeding=self.input_feeding,
             query=self.query,
             output=self.output_kind,
+            attention_layer=layer,
+            input_function=serialize_callable(
+                "input_function", self.input_function
+            ),
         )
         return config
 
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        config = dict(config)
-        for name in ("cell", "attention"):
-            config[name] = keras.saving.deserialize_keras_object(
-                config[name], custom_objects
-            )
-        return cls(**config)
-
-    def _attention_sizes(self):
-        units = self.attention_units
-        if isinstance(units, list | tuple):
-            return list(units)
-        if units is not None:
-            return [units] * len(self.reader.mechanisms)
-        if not hasattr(self, "_depths"):
-            raise ValueError(
-                f"The width of the attention of {self.name!r} is that of the "
-                "memory, which is not known before the cell is built. Call "
-                "`build(inputs_shape, memory_shape)`."
-            )
-        return list(self._depths)
-
-    def _cell_output_size(self):
-        size = getattr(self.cell, "output_size", None)
-        return output_part(self.cell.state_size) if size is None else size
-
-    def _cell_features(self, features):
-        """Width of what enters the inner cell."""
-        if not self.input_feeding:
-            return features
-        if self.query == "before":
-            return features + sum(self._depths)
-        return features + self.attention_size
+    def _feed(self, inputs, fed):
+        """What enters the inner cell."""
+        if self.input_function is None:
+            return ops.concatenate([inputs, *fed], axis=-1)
+        return self.input_function(inputs, ops.concatenate(fed, axis=-1))
 
     def _attention(self, joined, kernel, bias):
         attention = project(joined, kernel)
         if bias is not None:
             attention = attention + bias
         return self.attention_activation(attention)
-
-
-def check_cell(cell):
-    """Raises `ValueError` unless an inner cell can be used."""
-    if not callable(getattr(cell, "get_initial_state", None)):
-        raise ValueError(
-            "Expected `cell` to have `get_initial_state(batch_size)` and "
-            f"`call(inputs, state)`, got {cell!r}. Give a cell such as "
-            "`zoo.layers.LSTMCell(units)`, or a `StackedRNNCells`."
-        )
-    for part in getattr(cell, "cells", [cell]):
-        stores_masks = hasattr(part, "reset_dropout_mask")
-        if stores_masks and (part.dropout or part.recurrent_dropout):
-            raise ValueError(
-                f"Expected a cell without dropout, got {part!r}: cells of "
-                "Keras store dropout masks on themselves, which only "
-                "`keras.layers.RNN` can handle. Use the cell of that name in "
-                "`zoo.layers`."
-            )
-
-
-def check_attention_units(units, count):
-    """Raises `ValueError` unless `attention_units` fits the mechanisms."""
-    several = isinstance(units, list | tuple)
-    if several and len(units) != count:
-        raise ValueError(
-            "Expected `attention_units` to be one width, or a list with one "
-            f"for each of {count} mechanisms, got {units!r}."
-        )
-    for width in units if several else [units]:
-        if several or width is not None:
-            check_units(width)
-
-
-def check_choice(name, value, choices):
-    """Raises `ValueError` unless `value` is one of `choices`."""
-    if value not in choices:
-        raise ValueError(
-            f"Expected `{name}` to be one of "
-            f"{', '.join(map(repr, choices))}, got {value!r}."
-        )

@@ -4,12 +4,11 @@ import keras
 from keras import ops
 
 from zoo.layers.attached_mask import attached_mask
-from zoo.layers.attention_cell import AttentionCell
 from zoo.layers.attention_cell_state import pack_state
 from zoo.layers.attention_cell_state import same_nesting
-from zoo.layers.recurrent_cell import unroll_cell
+from zoo.layers.reading_cell import ReadingCell
+from zoo.layers.reading_cell import deserialize_all
 from zoo.ops.attention import zero_padding
-from zoo.ops.recurrent import unroll
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -40,7 +39,11 @@ class AttentionDecoder(keras.layers.Layer):
     alignments carry the Keras mask of the inputs.
 
     Args:
-        attention_cell: A `zoo.layers.AttentionCell`.
+        attention_cell: A `zoo.layers.AttentionCell` or `zoo.layers.GNMTCell`.
+        output_layer: Keras layer that the outputs go through, such as
+            `keras.layers.Dense(vocabulary)` for logits: those of all steps
+            after the loop, in `step` those of one. It has to take any number
+            of axes before the last. By default the outputs are the cell's.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -62,7 +65,8 @@ class AttentionDecoder(keras.layers.Layer):
 
     Returns:
         Tuple `(outputs, alignments, state)`: tensors of shape `(batch_size,
-        time, output_size)` and `(batch_size, time, source_length)`
+        time, output_size)`, where the size is that of the cell or of
+        `output_layer`, and `(batch_size, time, source_length)`
         (alignments are a list for a list of mechanisms), and the
         `AttentionCellState` after the last real step. (As the output of a
         whole functional model, reloaded from a file, the state is a list.)
@@ -89,21 +93,33 @@ class AttentionDecoder(keras.layers.Layer):
     (2, 5)
     """
 
-    def __init__(self, attention_cell, **kwargs):
-        if not isinstance(attention_cell, AttentionCell):
+    def __init__(self, attention_cell, output_layer=None, **kwargs):
+        if not isinstance(attention_cell, ReadingCell):
             raise ValueError(
-                "Expected `attention_cell` to be a `zoo.layers.AttentionCell`, "
-                f"got {attention_cell!r}. Wrap a cell and a mechanism: "
+                "Expected `attention_cell` to be a `zoo.layers.AttentionCell` "
+                f"or `zoo.layers.GNMTCell`, got {attention_cell!r}. Wrap a "
+                "cell and a mechanism: "
                 "`AttentionCell(LSTMCell(units), LuongAttention())`."
+            )
+        is_layer = isinstance(output_layer, keras.layers.Layer)
+        if output_layer is not None and not is_layer:
+            raise ValueError(
+                "Expected `output_layer` to be a Keras layer, got "
+                f"{output_layer!r}. For logits, give "
+                "`keras.layers.Dense(vocabulary)`."
             )
         super().__init__(**kwargs)
         self.attention_cell = attention_cell
+        self.output_layer = output_layer
 
     def build(self, inputs_shape, memory_shape):
         if not self.attention_cell.built:
             self.attention_cell.build(
                 (inputs_shape[0], inputs_shape[-1]), memory_shape
             )
+        if self.output_layer is not None and not self.output_layer.built:
+            size = self.attention_cell.output_size
+            self.output_layer.build((*inputs_shape[:-1], size))
 
     def project(self, memory):
         """Turns a memory into keys, once for all steps.
@@ -159,12 +175,16 @@ class AttentionDecoder(keras.layers.Layer):
 
         Returns:
             Tuple `((output, alignments), state)`: tensors
-            `(batch_size * beams, output_size)` and `(batch_size * beams,
+            `(batch_size * beams, output_size)`, through `output_layer` if
+            there is one, and `(batch_size * beams,
             source_length)`, and the new state.
         """
-        return self.attention_cell(
+        (output, alignments), state = self.attention_cell(
             inputs, state, memory, keys, memory_mask, training=training
         )
+        if self.output_layer is not None:
+            output = self.output_layer(output)
+        return (output, alignments), state
 
     def __call__(
         self,
@@ -202,13 +222,17 @@ class AttentionDecoder(keras.layers.Layer):
         state = self.get_initial_state(
             ops.shape(inputs)[0], memory, initial_state
         )
-        reading = memory, self.project(memory), memory_mask
-        run = self._run_steps
-        if self._runs_at_once(state):
-            run = self._run_at_once
-        (outputs, alignments), state = run(
-            inputs, state, reading, mask, training
+        (outputs, alignments), state = self.attention_cell.unroll(
+            inputs,
+            state,
+            memory,
+            self.project(memory),
+            memory_mask,
+            mask,
+            training,
         )
+        if self.output_layer is not None:
+            outputs = zero_padding(self.output_layer(outputs), mask)
         return outputs, alignments, state
 
     def compute_mask(self, inputs, previous_mask=None):
@@ -218,47 +242,12 @@ class AttentionDecoder(keras.layers.Layer):
 
     def get_config(self):
         config = super().get_config()
-        config["attention_cell"] = keras.saving.serialize_keras_object(
-            self.attention_cell
-        )
+        for name in ("attention_cell", "output_layer"):
+            config[name] = keras.saving.serialize_keras_object(
+                getattr(self, name)
+            )
         return config
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        config = dict(config)
-        config["attention_cell"] = keras.saving.deserialize_keras_object(
-            config["attention_cell"], custom_objects
-        )
-        return cls(**config)
-
-    def _runs_at_once(self, state):
-        """Whether no step needs what the step before it has read."""
-        cell = self.attention_cell
-        looks_back = keras.tree.flatten(state.attention_state)
-        return not (cell.input_feeding or cell.query == "before" or looks_back)
-
-    def _run_at_once(self, inputs, state, reading, mask, training):
-        cell = self.attention_cell
-        h, cell_state = unroll_cell(
-            cell.cell, inputs, state.cell, mask, training=training
-        )
-        contexts, alignments, _ = cell.reader.read(
-            h, *reading, state.attention_state, training
-        )
-        output, _ = cell.combine(h, contexts)
-        outputs = keras.tree.map_structure(
-            lambda x: zero_padding(x, mask), (output, alignments)
-        )
-        return outputs, state._replace(cell=cell_state)
-
-    def _run_steps(self, inputs, state, reading, mask, training):
-        masks = self.attention_cell.dropout_masks(
-            ops.shape(inputs)[0], inputs.shape[-1], training
-        )
-
-        def step(inputs_t, state):
-            return self.attention_cell(
-                inputs_t, state, *reading, training=training, masks=masks
-            )
-
-        return unroll(step, inputs, state, mask=mask)
+        return cls(**deserialize_all(config, custom_objects))

@@ -1,5 +1,7 @@
 """One attention mechanism with its memory, or several with one each."""
 
+import functools
+
 import keras
 from keras import ops
 
@@ -17,12 +19,16 @@ class MemoryReader:
 
     Args:
         attention: An attention mechanism, or a list of them.
+        attention_function: Function with the arguments and results of
+            `AttentionMechanism.attend`, the mechanism first, that is called
+            in its place; by default that method itself.
 
     Raises:
-        ValueError: If `attention` is neither.
+        ValueError: If `attention` is neither, or `attention_function` can not
+            be called.
     """
 
-    def __init__(self, attention):
+    def __init__(self, attention, attention_function=None):
         self.several = isinstance(attention, list | tuple)
         self.mechanisms = list(attention) if self.several else [attention]
         good = [isinstance(m, AttentionMechanism) for m in self.mechanisms]
@@ -32,6 +38,16 @@ class MemoryReader:
                 "`zoo.layers.BahdanauAttention(units)`, or a list of them, "
                 f"got {attention!r}."
             )
+        if attention_function is None:
+            attention_function = attend
+        if not callable(attention_function):
+            raise ValueError(
+                "Expected `attention_function` to be a function (mechanism, "
+                "query, keys, memory, mask, state, training) -> context, "
+                f"alignments, state, got {attention_function!r}. Leave it out "
+                "to call `mechanism.attend`."
+            )
+        self.attend = attention_function
 
     def each(self, name, values):
         """A list with the value for each mechanism.
@@ -60,6 +76,17 @@ class MemoryReader:
     def all(self, values):
         """What stands for a list of values outside: the inverse of `each`."""
         return list(values) if self.several else values[0]
+
+    def build(self, query_size, shapes):
+        """Builds the mechanisms that are not built.
+
+        Args:
+            query_size: Width of the queries.
+            shapes: List of the shapes of the memories.
+        """
+        for mechanism, shape in zip(self.mechanisms, shapes, strict=True):
+            if not mechanism.built:
+                mechanism.build((None, query_size), shape)
 
     def prepare(self, memory, mask):
         """Checks memory and mask, and puts zeros where there is padding.
@@ -122,7 +149,12 @@ class MemoryReader:
             state.
         """
         readings = [
-            attend_rows(mechanism, query, *arguments, training)
+            attend_rows(
+                functools.partial(self.attend, mechanism),
+                query,
+                *arguments,
+                training,
+            )
             for mechanism, *arguments in zip(
                 self.mechanisms,
                 self.each("keys", keys),
@@ -136,11 +168,16 @@ class MemoryReader:
         return list(contexts), self.all(alignments), self.all(states)
 
 
-def attend_rows(mechanism, query, keys, memory, mask, state, training=False):
+def attend(mechanism, query, keys, memory, mask, state, training):
+    """What a mechanism itself does with a query."""
+    return mechanism.attend(query, keys, memory, mask, state, training)
+
+
+def attend_rows(attend, query, keys, memory, mask, state, training=False):
     """Lets the rows of a batch that share a memory attend to it together.
 
     Args:
-        mechanism: The attention mechanism.
+        attend: A mechanism's `attend`, or a function like it.
         query: Tensor `(batch_size, depth)` or `(batch_size, time, depth)`,
             `batch_size` a multiple of `memories`.
         keys: Tensor `(memories, source_length, depth)`.
@@ -164,7 +201,7 @@ def attend_rows(mechanism, query, keys, memory, mask, state, training=False):
     state = keras.tree.map_structure(
         lambda x: ops.reshape(x, (memories, sharing, *ops.shape(x)[1:])), state
     )
-    context, alignments, state = mechanism.attend(
+    context, alignments, state = attend(
         query, keys, memory, mask, state, training
     )
     context, alignments = (

@@ -4,6 +4,7 @@ from zoo.ops.attention import additive_score
 from zoo.ops.attention import dot_score
 from zoo.ops.attention import hardmax
 from zoo.ops.attention import masked_softmax
+from zoo.ops.categorical import categorical
 from zoo.ops.gru import gru
 from zoo.ops.gru import gru_path
 from zoo.ops.gru import gru_step
@@ -25,6 +26,7 @@ __all__ = [
     "LSTMNorms",
     "LSTMOptions",
     "additive_score",
+    "categorical",
     "dot_score",
     "gru",
     "gru_path",
