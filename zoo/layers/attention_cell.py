@@ -8,6 +8,7 @@ from zoo.layers.attention_cell_state import output_part
 from zoo.layers.attention_cell_state import pack_state
 from zoo.layers.attention_mechanism import check_known_depth
 from zoo.layers.memory_reader import MemoryReader
+from zoo.layers.recurrent_cell import check_flags
 from zoo.layers.recurrent_cell import check_units
 from zoo.ops.attention import project
 
@@ -127,6 +128,7 @@ class AttentionCell(keras.layers.Layer):
                 "`attention_activation`, got None: without a kernel the "
                 "attention is the context itself. Give its width."
             )
+        check_flags(use_bias=use_bias, input_feeding=input_feeding)
         check_choice("query", query, ("after", "before"))
         check_choice("output", output, ("attention", "cell"))
         super().__init__(**kwargs)
