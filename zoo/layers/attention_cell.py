@@ -8,6 +8,7 @@ from zoo.layers.attention_cell_state import output_part
 from zoo.layers.attention_cell_state import pack_state
 from zoo.layers.attention_mechanism import check_known_depth
 from zoo.layers.memory_reader import MemoryReader
+from zoo.layers.recurrent_cell import check_cell
 from zoo.layers.recurrent_cell import check_flags
 from zoo.layers.recurrent_cell import check_units
 from zoo.ops.attention import project
@@ -394,25 +395,6 @@ class AttentionCell(keras.layers.Layer):
         return self.attention_activation(attention)
 
 
-def check_cell(cell):
-    """Raises `ValueError` unless an inner cell can be used."""
-    if not callable(getattr(cell, "get_initial_state", None)):
-        raise ValueError(
-            "Expected `cell` to have `get_initial_state(batch_size)` and "
-            f"`call(inputs, state)`, got {cell!r}. Give a cell such as "
-            "`zoo.layers.LSTMCell(units)`, or a `StackedRNNCells`."
-        )
-    for part in getattr(cell, "cells", [cell]):
-        stores_masks = hasattr(part, "reset_dropout_mask")
-        if stores_masks and (part.dropout or part.recurrent_dropout):
-            raise ValueError(
-                f"Expected a cell without dropout, got {part!r}: cells of "
-                "Keras store dropout masks on themselves, which only "
-                "`keras.layers.RNN` can handle. Use the cell of that name in "
-                "`zoo.layers`."
-            )
-
-
 def check_attention_units(units, count):
     """Raises `ValueError` unless `attention_units` fits the mechanisms."""
     several = isinstance(units, list | tuple)
@@ -423,7 +405,7 @@ def check_attention_units(units, count):
         )
     for width in units if several else [units]:
         if several or width is not None:
-            check_units(width)
+            check_units(width, "attention_units")
 
 
 def check_choice(name, value, choices):

@@ -4,6 +4,7 @@ from zoo.ops.attention import additive_score
 from zoo.ops.attention import dot_score
 from zoo.ops.attention import hardmax
 from zoo.ops.attention import masked_softmax
+from zoo.ops.gather_tree import gather_tree
 from zoo.ops.gru import gru
 from zoo.ops.gru import gru_step
 from zoo.ops.linear_recurrence import linear_recurrence
@@ -23,6 +24,7 @@ __all__ = [
     "LSTMOptions",
     "additive_score",
     "dot_score",
+    "gather_tree",
     "gru",
     "gru_step",
     "hardmax",
