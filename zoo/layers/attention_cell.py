@@ -17,6 +17,7 @@ from zoo.layers.reading_cell import masks_of
 from zoo.layers.reading_cell import output_size_of
 from zoo.layers.reading_cell import serialize_callable
 from zoo.layers.recurrent_cell import check_cell
+from zoo.layers.recurrent_cell import check_flags
 from zoo.layers.recurrent_cell import unroll_cell
 from zoo.ops.attention import project
 from zoo.ops.attention import zero_padding
@@ -156,6 +157,7 @@ class AttentionCell(ReadingCell):
                 "`attention_activation`, got None: they belong to a kernel. "
                 "Give its width."
             )
+        check_flags(use_bias=use_bias, input_feeding=input_feeding)
         check_choice("query", query, ("after", "before"))
         check_choice("output", output, ("attention", "cell"))
         if input_function is not None:

@@ -15,7 +15,7 @@ def check_attention_units(units, count):
         )
     for width in units if several else [units]:
         if several or width is not None:
-            check_units(width)
+            check_units(width, "attention_units")
 
 
 def check_attention_layer(layer, count, units):

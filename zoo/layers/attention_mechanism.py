@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from zoo.layers.attached_mask import attached_mask
+from zoo.layers.kernels import add_kernel
 from zoo.ops.attention import HALF
 from zoo.ops.attention import hardmax
 from zoo.ops.attention import masked_softmax
@@ -274,15 +275,7 @@ class AttentionMechanism(keras.layers.Layer):
         return "float32" if self.compute_dtype in HALF else self.compute_dtype
 
     def _add_kernel(self, name, shape):
-        """Adds a weight with a fresh copy of `kernel_initializer`.
-
-        An initializer draws the same numbers each time it is called, so that
-        two kernels of one shape would otherwise start out equal.
-        """
-        initializer = self.kernel_initializer
-        if isinstance(initializer, keras.initializers.Initializer):
-            initializer = initializer.clone()
-        return self.add_weight(shape, name=name, initializer=initializer)
+        return add_kernel(self, name, shape)
 
     def _weight(self, variable, dtype=None):
         """A weight in the dtype of the computation, inside a call or not."""

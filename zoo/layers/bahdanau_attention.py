@@ -7,6 +7,7 @@ from keras import ops
 
 from zoo.layers.attention_mechanism import AttentionMechanism
 from zoo.layers.attention_mechanism import check_known_depth
+from zoo.layers.recurrent_cell import check_flags
 from zoo.layers.recurrent_cell import check_units
 from zoo.ops.attention import additive_score
 from zoo.ops.attention import project
@@ -86,6 +87,7 @@ class BahdanauAttention(AttentionMechanism):
         **kwargs,
     ):
         check_units(units)
+        check_flags(normalize=normalize)
         super().__init__(probability=probability, **kwargs)
         self.units = units
         self.normalize = normalize

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from zoo.layers.recurrent_cell import RecurrentCell
+from zoo.layers.recurrent_cell import check_flags
 from zoo.ops.gru import gru
 from zoo.ops.gru import gru_step
 
@@ -68,6 +69,7 @@ class GRUCell(RecurrentCell):
         reset_after=True,
         **kwargs,
     ):
+        check_flags(reset_after=reset_after)
         super().__init__(units, activation=activation, **kwargs)
         self.recurrent_activation = keras.activations.get(recurrent_activation)
         self.reset_after = reset_after

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from zoo.layers.memory_reader import rows_per_memory
+from zoo.layers.recurrent_cell import check_flags
 from zoo.ops.attention import project
 
 
@@ -57,6 +58,7 @@ class LexicalChoice(keras.layers.Layer):
     def __init__(
         self, use_bias=True, kernel_initializer="glorot_uniform", **kwargs
     ):
+        check_flags(use_bias=use_bias)
         super().__init__(**kwargs)
         self.supports_masking = True
         self.use_bias = use_bias

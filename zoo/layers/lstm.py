@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from zoo.layers.lstm_cell import LSTMCell
+from zoo.layers.recurrent_cell import check_flags
 from zoo.layers.rnn import CellLayer
 from zoo.layers.rnn import sequence_mask
 from zoo.ops.lstm_options import LSTMGates
@@ -80,6 +81,7 @@ class LSTM(CellLayer):
         return_gates=False,
         **kwargs,
     ):
+        check_flags(return_gates=return_gates)
         super().__init__(
             units,
             return_sequences,

@@ -3,10 +3,11 @@
 import keras
 from keras import ops
 
-from zoo.layers.recurrent_cell import RecurrentCell
+from zoo.layers.kernels import add_kernel
+from zoo.layers.projected_cell import ProjectedCell
 from zoo.layers.recurrent_cell import check_epsilon
+from zoo.layers.recurrent_cell import check_flags
 from zoo.layers.recurrent_cell import check_fraction
-from zoo.layers.recurrent_cell import check_units
 from zoo.ops.lstm import lstm
 from zoo.ops.lstm_options import LSTMNorms
 from zoo.ops.lstm_options import LSTMOptions
@@ -15,7 +16,7 @@ from zoo.ops.lstm_options import normalize
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class LSTMCell(RecurrentCell):
+class LSTMCell(ProjectedCell):
     """One step of a long short-term memory.
 
     ```
@@ -93,7 +94,8 @@ class LSTMCell(RecurrentCell):
 
     Raises:
         ValueError: If `units` or `projection` is no positive integer, a
-            fraction lies outside [0, 1) or `norm_epsilon` is not positive.
+            fraction lies outside [0, 1), `norm_epsilon` is not positive,
+            `seed` no integer, or a flag neither true nor false.
 
     Example:
 
@@ -108,7 +110,6 @@ class LSTMCell(RecurrentCell):
     """
 
     gates = 4
-    states = 2
 
     def __init__(
         self,
@@ -125,30 +126,26 @@ class LSTMCell(RecurrentCell):
         weight_drop=0.0,
         **kwargs,
     ):
-        if projection is not None:
-            check_units(projection, "projection")
+        check_flags(
+            unit_forget_bias=unit_forget_bias,
+            peephole=peephole,
+            layer_normalization=layer_normalization,
+        )
         check_epsilon(norm_epsilon)
         check_fraction("zoneout_h", zoneout_h)
         check_fraction("zoneout_c", zoneout_c)
         check_fraction("weight_drop", weight_drop)
-        super().__init__(units, activation=activation, **kwargs)
+        super().__init__(
+            units, projection=projection, activation=activation, **kwargs
+        )
         self.recurrent_activation = keras.activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
         self.peephole = peephole
         self.layer_normalization = layer_normalization
         self.norm_epsilon = norm_epsilon
-        self.projection = projection
         self.zoneout_h = zoneout_h
         self.zoneout_c = zoneout_c
         self.weight_drop = weight_drop
-
-    @property
-    def output_size(self):
-        return self.projection or self.units
-
-    @property
-    def state_size(self):
-        return [self.output_size, self.units]
 
     def initial_bias(self, shape, dtype=None):
         bias = super().initial_bias(shape, dtype=dtype)
@@ -162,7 +159,7 @@ class LSTMCell(RecurrentCell):
         super().build(input_shape)
         if self.peephole:
             self.peephole_i, self.peephole_f, self.peephole_o = (
-                self._add_kernel(f"peephole_{gate}", (self.units,))
+                add_kernel(self, f"peephole_{gate}", (self.units,))
                 for gate in "ifo"
             )
         if self.layer_normalization:
@@ -170,15 +167,7 @@ class LSTMCell(RecurrentCell):
             self.kernel_norm = self._add_norm("kernel_norm", gates)
             self.recurrent_norm = self._add_norm("recurrent_norm", gates)
             self.state_norm = self._add_norm("state_norm", self.units)
-        if self.projection is not None:
-            self.projection_kernel = self._add_kernel(
-                "projection_kernel", (self.units, self.projection)
-            )
-
-    def _add_kernel(self, name, shape):
-        return self.add_weight(
-            shape=shape, name=name, initializer=self.kernel_initializer
-        )
+        self.add_projection()
 
     def _add_norm(self, name, width):
         return [
@@ -297,7 +286,7 @@ class LSTMCell(RecurrentCell):
                 _tensors(self.state_norm),
                 self.norm_epsilon,
             )
-        if self.projection is not None:
+        if self.projection_kernel is not None:
             projection = ops.convert_to_tensor(self.projection_kernel)
         zoneout = self._zoneout(leading_shape, training)
         return LSTMOptions(peepholes, norms, projection, zoneout)
@@ -331,7 +320,6 @@ class LSTMCell(RecurrentCell):
             peephole=self.peephole,
             layer_normalization=self.layer_normalization,
             norm_epsilon=self.norm_epsilon,
-            projection=self.projection,
             zoneout_h=self.zoneout_h,
             zoneout_c=self.zoneout_c,
             weight_drop=self.weight_drop,

@@ -5,6 +5,7 @@ from keras import ops
 
 from zoo.layers.attention_mechanism import AttentionMechanism
 from zoo.layers.attention_mechanism import check_known_depth
+from zoo.layers.recurrent_cell import check_flags
 from zoo.layers.recurrent_cell import check_positive_integer
 from zoo.layers.recurrent_cell import check_units
 from zoo.ops.attention import additive_score
@@ -117,6 +118,7 @@ class LuongAttention(AttentionMechanism):
                 "`score='concat'`, got None. Give a positive integer."
             )
         check_max_source_length(max_source_length, score)
+        check_flags(scale=scale)
         super().__init__(probability=probability, **kwargs)
         self.units = units
         self.score = score

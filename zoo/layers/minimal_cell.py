@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from zoo.layers.recurrent_cell import check_flags
 from zoo.layers.recurrent_cell import check_step_shape
 from zoo.layers.recurrent_cell import check_units
 from zoo.ops.linear_recurrence import linear_recurrence
@@ -29,7 +30,8 @@ class MinimalCell(keras.layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-        ValueError: If `units` is no positive integer.
+        ValueError: If `units` is no positive integer or `use_bias` neither
+            true nor false.
     """
 
     gates = 2
@@ -43,6 +45,7 @@ class MinimalCell(keras.layers.Layer):
         **kwargs,
     ):
         check_units(units)
+        check_flags(use_bias=use_bias)
         super().__init__(**kwargs)
         self.units = units
         self.use_bias = use_bias

@@ -7,6 +7,7 @@ from keras import ops
 
 from zoo.layers.attention_mechanism import AttentionMechanism
 from zoo.layers.attention_mechanism import source_length
+from zoo.layers.recurrent_cell import check_seed
 from zoo.ops.monotonic import check_mode
 from zoo.ops.monotonic import monotonic_attention
 
@@ -48,6 +49,7 @@ class MonotonicAttention(AttentionMechanism):
     ):
         check_mode(mode)
         check_noise(sigmoid_noise)
+        check_seed(seed)
         if "probability" in kwargs:
             raise ValueError(
                 "Expected no `probability` with monotonic attention, got "

@@ -3,12 +3,11 @@
 import keras
 from keras import ops
 
-from zoo.layers.recurrent_cell import RecurrentCell
-from zoo.layers.recurrent_cell import check_units
+from zoo.layers.projected_cell import ProjectedCell
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class NASCell(RecurrentCell):
+class NASCell(ProjectedCell):
     """One step of the cell found by neural architecture search.
 
     ```
@@ -63,31 +62,15 @@ class NASCell(RecurrentCell):
     """
 
     gates = 8
-    states = 2
 
     def __init__(self, units, projection=None, use_bias=False, **kwargs):
-        if projection is not None:
-            check_units(projection, "projection")
-        super().__init__(units, use_bias=use_bias, **kwargs)
-        self.projection = projection
-
-    @property
-    def output_size(self):
-        return self.projection or self.units
-
-    @property
-    def state_size(self):
-        return [self.output_size, self.units]
+        super().__init__(
+            units, projection=projection, use_bias=use_bias, **kwargs
+        )
 
     def build(self, input_shape):
         super().build(input_shape)
-        self.projection_kernel = None
-        if self.projection is not None:
-            self.projection_kernel = self.add_weight(
-                shape=(self.units, self.projection),
-                name="projection_kernel",
-                initializer=self.kernel_initializer,
-            )
+        self.add_projection()
 
     def call(self, inputs, states, training=False, masks=None):
         inputs, h = self.masked(inputs, states, training, masks)
@@ -106,6 +89,3 @@ class NASCell(RecurrentCell):
         if self.projection_kernel is not None:
             h = ops.matmul(h, self.projection_kernel)
         return h, [h, c]
-
-    def get_config(self):
-        return {**super().get_config(), "projection": self.projection}

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from zoo.layers.recurrent_cell import check_positive_integer
+
 # so that the hash stays below 2^31: backends differ in what lies beyond
 MOST_BUCKETS = 50_000
 
@@ -61,21 +63,21 @@ class NgramEmbedding(keras.layers.Layer):
         embeddings_initializer="uniform",
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        check_positive_integer(
+            "buckets", buckets, "It is the number of rows in the table."
+        )
         if not 2 <= buckets <= MOST_BUCKETS:
             raise ValueError(
                 f"Expected `buckets` to be from 2 to {MOST_BUCKETS}, got "
                 f"{buckets!r}. It is the number of rows in the table."
             )
-        if output_dim < 1:
-            raise ValueError(
-                f"Expected `output_dim` to be positive, got {output_dim!r}."
-            )
-        if n < 1:
-            raise ValueError(
-                f"Expected `n` to be at least 1, got {n!r}. It counts the "
-                "tokens of an n-gram: 2 for pairs."
-            )
+        check_positive_integer(
+            "output_dim", output_dim, "It is the width of the embedding."
+        )
+        check_positive_integer(
+            "n", n, "It counts the tokens of an n-gram: 2 for pairs."
+        )
+        super().__init__(**kwargs)
         self.buckets = buckets
         self.output_dim = output_dim
         self.n = n

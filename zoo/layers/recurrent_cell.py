@@ -40,8 +40,9 @@ class RecurrentCell(keras.layers.Layer):
         seed: Seed of the dropout masks.
 
     Raises:
-        ValueError: If `units` is no positive integer or a dropout fraction
-            lies outside [0, 1).
+        ValueError: If `units` is no positive integer, a dropout fraction
+            lies outside [0, 1), `seed` is no integer or `use_bias` neither
+            true nor false.
     """
 
     gates = 1
@@ -69,6 +70,8 @@ class RecurrentCell(keras.layers.Layer):
         check_units(units)
         check_fraction("dropout", dropout)
         check_fraction("recurrent_dropout", recurrent_dropout)
+        check_flags(use_bias=use_bias)
+        check_seed(seed)
         super().__init__(**kwargs)
         self.units = units
         self.activation = keras.activations.get(activation)
@@ -276,6 +279,26 @@ def check_fraction(name, value):
         raise ValueError(
             f"Expected `{name}` to be a fraction from 0 to below 1, got "
             f"{value!r}. It is the share of values to drop in training."
+        )
+
+
+def check_flags(**flags):
+    """Raises `ValueError` unless every argument is true or false."""
+    for name, value in flags.items():
+        if value not in (True, False):
+            raise ValueError(
+                f"Expected `{name}` to be True or False, got {value!r}. A "
+                "string such as 'no' would count as true."
+            )
+
+
+def check_seed(seed):
+    """Raises `ValueError` unless a seed is an integer or `None`."""
+    integer = isinstance(seed, int) and not isinstance(seed, bool)
+    if seed is not None and not integer:
+        raise ValueError(
+            f"Expected `seed` to be an integer, got {seed!r}. Leave it out "
+            "for one drawn from `keras.utils.set_random_seed`."
         )
 
 

@@ -7,6 +7,7 @@ from keras import ops
 
 from zoo.layers.attached_mask import attached_mask
 from zoo.layers.recurrent_cell import check_cell
+from zoo.layers.recurrent_cell import check_flags
 from zoo.layers.recurrent_cell import unroll_cell
 
 
@@ -76,6 +77,12 @@ class RNN(keras.layers.Layer):
         **kwargs,
     ):
         check_cell(cell)
+        check_flags(
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+        )
         super().__init__(**kwargs)
         self.cell = cell
         self.return_sequences = return_sequences

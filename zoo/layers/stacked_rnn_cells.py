@@ -45,15 +45,15 @@ class StackedRNNCells(keras.layers.Layer):
     """
 
     def __init__(self, cells, **kwargs):
-        cells = list(cells)
-        if not cells or not all(hasattr(cell, "state_size") for cell in cells):
+        listed = isinstance(cells, list | tuple) and len(cells) > 0
+        if not listed or not all(hasattr(cell, "state_size") for cell in cells):
             raise ValueError(
                 "Expected `cells` to be a list of at least one cell, each "
-                f"with a `state_size`, got {cells}. A cell is, for instance, "
+                f"with a `state_size`, got {cells!r}. A cell is, for instance, "
                 "`zoo.layers.LSTMCell(units)`."
             )
         super().__init__(**kwargs)
-        self.cells = cells
+        self.cells = list(cells)
 
     @property
     def state_size(self):

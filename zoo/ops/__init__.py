@@ -5,6 +5,7 @@ from zoo.ops.attention import dot_score
 from zoo.ops.attention import hardmax
 from zoo.ops.attention import masked_softmax
 from zoo.ops.categorical import categorical
+from zoo.ops.gather_tree import gather_tree
 from zoo.ops.gru import gru
 from zoo.ops.gru import gru_path
 from zoo.ops.gru import gru_step
@@ -28,6 +29,7 @@ __all__ = [
     "additive_score",
     "categorical",
     "dot_score",
+    "gather_tree",
     "gru",
     "gru_path",
     "gru_step",
