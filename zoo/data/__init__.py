@@ -14,7 +14,7 @@ __getattr__, __dir__, __all__ = attach(
         "Translation": "zoo.data.translation",
         "WhitespaceTokenizer": "zoo.data.whitespace_tokenizer",
         "WordTokenizer": "zoo.data.word_tokenizer",
-        "contiguous_batches": "zoo.data.contiguous_batches",
+        "contiguous_batches": "zoo.data.contiguous",
         "make_tokenizer": "zoo.data.tokenizer_kinds",
         "read_pairs": "zoo.data.readers",
         "read_parallel": "zoo.data.readers",

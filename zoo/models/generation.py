@@ -1,6 +1,23 @@
 """Writing tokens with a sampler of keras_hub from a recurrent state."""
 
+import keras
 from keras import ops
+
+
+class KeepsSampler:
+    """Mixin of a task: the sampler it is compiled with is saved with it."""
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        if config is not None:
+            config["sampler"] = keras.saving.serialize_keras_object(
+                self.sampler
+            )
+        return config
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
 
 
 def sample_tokens(model, prompt, mask, read, step, stop_token_ids):

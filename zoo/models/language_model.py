@@ -6,25 +6,25 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from zoo.data.contiguous_batches import cut
+from zoo.data.contiguous import cut
 from zoo.data.translate_batches import as_bytes
+from zoo.models.generation import KeepsSampler
 from zoo.models.generation import sample_tokens
 from zoo.models.language_model_backbone import LanguageModelBackbone
 from zoo.models.language_model_preprocessor import LanguageModelPreprocessor
-from zoo.models.output_bias import OutputBias
 from zoo.training.token_crossentropy import TokenCrossentropy
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class LanguageModel(keras_hub.models.CausalLM):
+class LanguageModel(KeepsSampler, keras_hub.models.CausalLM):
     """Predicts each token of a text from those before it.
 
     ```
     log p(w) = sum_t log softmax(o_{t-1} E^T + b)_{w_t}
     ```
 
-    with the outputs o_t of a `LanguageModelBackbone` and its embeddings E, or
-    a kernel of its own in their place. It is a task of keras_hub: `fit` takes
+    with the outputs o_t of a `LanguageModelBackbone` and its embeddings E and
+    bias b. It is a task of keras_hub: `fit` takes
     strings, or the batches that `zoo.data.contiguous_batches` cuts from one
     long text; `generate` writes with a sampler of keras_hub; `save_to_preset`
     and `from_preset` keep it. `perplexity` measures it on a long text,
@@ -63,18 +63,15 @@ class LanguageModel(keras_hub.models.CausalLM):
     def __init__(self, backbone, preprocessor=None, **kwargs):
         self.backbone = backbone
         self.preprocessor = preprocessor
-        self.output_bias = OutputBias(
-            dtype=backbone.dtype_policy, name="output_bias"
-        )
         super().__init__(
             inputs=backbone.input,
-            outputs=self._logits(backbone.output),
+            outputs=backbone.token_embedding(backbone.output, reverse=True),
             **kwargs,
         )
 
     def _logits(self, hidden):
         logits = self.backbone.token_embedding(hidden, reverse=True)
-        return self.output_bias(logits)
+        return ops.cast(logits, "float32")
 
     def compile(
         self,
@@ -197,17 +194,16 @@ class LanguageModel(keras_hub.models.CausalLM):
         """Losses of one chunk and the state after it, compiled."""
         if not hasattr(self, "_read_function"):
             self._read_function = tf.function(
-                self._losses, reduce_retracing=True, autograph=False
+                self._token_losses, reduce_retracing=True, autograph=False
             )
         return self._read_function(
             tf.constant(inputs), tf.constant(labels), state
         )
 
-    def _losses(self, inputs, labels, state, mask=None):
+    def _token_losses(self, inputs, labels, state, mask=None):
         hidden, state = self.backbone.read(inputs, state, mask)
-        logits = ops.cast(self._logits(hidden), "float32")
         losses = ops.sparse_categorical_crossentropy(
-            labels, logits, from_logits=True
+            labels, self._logits(hidden), from_logits=True
         )
         return losses, state
 
@@ -229,7 +225,9 @@ class LanguageModel(keras_hub.models.CausalLM):
             x, y, weights = self.preprocessor(
                 tf.constant(texts[start : start + batch_size])
             )
-            losses, _ = self._losses(x["token_ids"], y, None, x["padding_mask"])
+            losses, _ = self._token_losses(
+                x["token_ids"], y, None, x["padding_mask"]
+            )
             losses = ops.convert_to_numpy(losses) * weights.numpy()
             log_probs.append(-losses.sum(axis=1))
             lengths.append(weights.numpy().sum(axis=1).astype(int))
@@ -249,7 +247,7 @@ class LanguageModel(keras_hub.models.CausalLM):
             `zoo.decoding`.
         """
         hidden, state = self.backbone.read(tokens[:, None], state)
-        return ops.cast(self._logits(hidden[:, 0]), "float32"), state
+        return self._logits(hidden[:, 0]), state
 
     def generate_step(self, inputs, stop_token_ids=None):
         """Writes one batch with the compiled sampler; see keras_hub.

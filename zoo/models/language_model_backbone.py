@@ -5,6 +5,7 @@ import keras_hub
 from keras import ops
 
 from zoo.layers import LSTM
+from zoo.layers import BiasedEmbedding
 from zoo.layers.recurrent_cell import check_units
 from zoo.layers.recurrent_cell import unroll_cell
 
@@ -46,6 +47,7 @@ class LanguageModelBackbone(keras_hub.models.Backbone):
             recurrent kernel; one mask for all steps.
         weight_drop: Fraction dropped from the recurrent kernels.
         variational: Whether what is dropped stays the same over all steps.
+        unit_forget_bias: Whether the forget gates' biases start at one.
         initializer_range: If given, embeddings and kernels start uniform
             between minus and plus this; by default as Keras has it.
         carry_batch_size: If given, each batch goes on in time where the batch
@@ -89,6 +91,7 @@ class LanguageModelBackbone(keras_hub.models.Backbone):
         recurrent_dropout=0.0,
         weight_drop=0.0,
         variational=False,
+        unit_forget_bias=True,
         initializer_range=None,
         carry_batch_size=None,
         dtype=None,
@@ -119,7 +122,7 @@ class LanguageModelBackbone(keras_hub.models.Backbone):
             }
 
         # === Layers ===
-        self.token_embedding = keras.layers.ReversibleEmbedding(
+        self.token_embedding = BiasedEmbedding(
             vocabulary_size,
             embedding_dim,
             tie_weights=tie_embeddings,
@@ -147,6 +150,7 @@ class LanguageModelBackbone(keras_hub.models.Backbone):
                 stateful=carry_batch_size is not None,
                 recurrent_dropout=recurrent_dropout,
                 weight_drop=weight_drop,
+                unit_forget_bias=unit_forget_bias,
                 dtype=dtype,
                 name=f"lstm_{i}",
                 **initializers,
@@ -171,6 +175,7 @@ class LanguageModelBackbone(keras_hub.models.Backbone):
         self.recurrent_dropout = recurrent_dropout
         self.weight_drop = weight_drop
         self.variational = variational
+        self.unit_forget_bias = unit_forget_bias
         self.initializer_range = initializer_range
         self.carry_batch_size = carry_batch_size
 
@@ -242,6 +247,7 @@ class LanguageModelBackbone(keras_hub.models.Backbone):
             recurrent_dropout=self.recurrent_dropout,
             weight_drop=self.weight_drop,
             variational=self.variational,
+            unit_forget_bias=self.unit_forget_bias,
             initializer_range=self.initializer_range,
             carry_batch_size=self.carry_batch_size,
         )

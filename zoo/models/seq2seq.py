@@ -10,6 +10,7 @@ from zoo.data.translate_batches import as_bytes
 from zoo.data.translate_batches import translate_batches
 from zoo.decoding import beam_search
 from zoo.decoding import greedy_search
+from zoo.models.generation import KeepsSampler
 from zoo.models.generation import sample_tokens
 from zoo.models.seq2seq_backbone import Seq2SeqBackbone
 from zoo.models.seq2seq_preprocessor import Seq2SeqPreprocessor
@@ -19,7 +20,7 @@ from zoo.training.token_crossentropy import TokenCrossentropy
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class Seq2Seq(keras_hub.models.Seq2SeqLM):
+class Seq2Seq(KeepsSampler, keras_hub.models.Seq2SeqLM):
     """Encoder-decoder that is trained on pairs of sentences and translates.
 
     ```
@@ -114,18 +115,6 @@ class Seq2Seq(keras_hub.models.Seq2SeqLM):
             sampler=sampler,
             **kwargs,
         )
-
-    def get_compile_config(self):
-        config = super().get_compile_config()
-        if config is not None:
-            config["sampler"] = keras.saving.serialize_keras_object(
-                self.sampler
-            )
-        return config
-
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
 
     def fit(self, x=None, y=None, batch_size=None, shuffle=True, **kwargs):
         """Trains; see `keras.Model.fit`.
