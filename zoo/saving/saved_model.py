@@ -80,18 +80,51 @@ def export(model, folder):
     loaded.signatures["serving_default"](text=tf.constant(["我爱中国"]))
     ```
     """
-    folder = pathlib.Path(os.path.abspath(folder))
-    if folder.exists() and not _replaceable(folder):
-        raise FileExistsError(
-            f"Expected a new folder or one with a SavedModel, got {folder}, "
-            "which holds something else. Choose another or remove it."
-        )
-    signatures, resources, examples = _signatures(model)
+    folder = _free_folder(folder)  # before the work of tracing
+    return export_functions(*_signatures(model), folder)
+
+
+def export_functions(functions, resources, examples, folder):
+    """Writes functions of yours as a SavedModel, with the care of `export`.
+
+    Args:
+        functions: Dictionary from a signature's name to a `tf.function` with
+            an `input_signature` of named `tf.TensorSpec`, returning a
+            dictionary of tensors.
+        resources: List of what the functions look things up in, such as the
+            `resources` of a tokenizer.
+        examples: Dictionary from a signature's name to a list of its inputs,
+            each a dictionary of lists: the SavedModel is tried on them. The
+            first axis of every output must be that of the inputs.
+        folder: string or path. An older SavedModel there is replaced.
+
+    Returns:
+        The path of the folder.
+
+    Raises:
+        FileExistsError: As `export`, and so the others.
+        ValueError: If a function holds an op that does not run everywhere.
+        OSError: If it can't be written.
+        RuntimeError: If the written SavedModel fails in its own process.
+
+    Example:
+
+    ```python
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
+    def upper(text):
+        return {"text": tf.strings.upper(text)}
+
+    functions = {"serving_default": upper}
+    examples = {"serving_default": [{"text": ["a", ""]}]}
+    zoo.saving.export_functions(functions, [], examples, "upper/1")
+    ```
+    """
+    folder = _free_folder(folder)
     module = tf.Module()
     # Calling each signature once here creates what is created on first use.
     functions = {
         name: function.get_concrete_function()
-        for name, function in signatures.items()
+        for name, function in functions.items()
     }
     for name, function in functions.items():
         _check_ops(name, function.graph.as_graph_def())
@@ -110,6 +143,17 @@ def export(model, folder):
         _rename(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def _free_folder(folder):
+    """The absolute path, if a SavedModel may be written there."""
+    folder = pathlib.Path(os.path.abspath(folder))
+    if folder.exists() and not _replaceable(folder):
+        raise FileExistsError(
+            f"Expected a new folder or one with a SavedModel, got {folder}, "
+            "which holds something else. Choose another or remove it."
+        )
     return folder
 
 
