@@ -89,10 +89,11 @@ class Network:
     """Encoder and decoder, trained as one model and called step by step."""
 
     def __init__(self, config, vocabulary_size):
-        def embedding(name):
+        def embedding(name, initializer):
             return keras.layers.Embedding(
                 vocabulary_size,
                 config.embedding_dim,
+                embeddings_initializer=initializer,
                 mask_zero=True,
                 name=name,
             )
@@ -112,8 +113,11 @@ class Network:
                 ]
             )
 
-        self.source_embedding = embedding("source_embedding")
-        self.target_embedding = embedding("target_embedding")
+        # the article's initial values, of all layers
+        self.source_embedding = embedding("source_embedding", "glorot_uniform")
+        self.target_embedding = embedding(
+            "target_embedding", keras.initializers.RandomUniform(0.0, 1.0)
+        )
         self.encoder = zoo.layers.RNN(
             cells(), return_sequences=True, return_state=True, name="encoder"
         )
@@ -132,7 +136,11 @@ class Network:
             self.decoder = zoo.layers.RNN(
                 cells(), return_sequences=True, return_state=True
             )
-        self.softmax = keras.layers.Dense(vocabulary_size, name="softmax")
+        self.softmax = keras.layers.Dense(
+            vocabulary_size,
+            kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.1),
+            name="softmax",
+        )
         source = keras.Input((None,), dtype="int32", name="source")
         target = keras.Input((None,), dtype="int32", name="target")
         memory, *state = self.encoder(self.source_embedding(source))
