@@ -2,18 +2,16 @@
 
 import csv
 import json
-import os
-import pathlib
-import platform
-import shlex
-import sys
 import time
 
-import keras
 import sacrebleu
-import tensorflow as tf
 
 import zoo
+from recipes.report import command
+from recipes.report import machine
+from recipes.report import write_atomically
+
+MODULE = "recipes.translate"
 
 # Translated and drawn for every model of this language pair.
 FAMILIAR = {("zh", "en"): ["我爱中国", "他在等你", "我喜欢读书。"]}
@@ -140,32 +138,8 @@ def training_facts(config, model, parts, folder):
         "training, minutes": minutes,
         "length penalty, chosen on dev": model.length_penalty,
         "seed": config.seed,
-        "hardware": hardware(),
-        "software": f"Python {platform.python_version()}, TensorFlow "
-        f"{tf.__version__}, Keras {keras.__version__}",
+        **machine(),
     }
-
-
-def hardware():
-    """The cores that this process may use, the processor, any GPU."""
-    cores = os.cpu_count()
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        cores = len(os.sched_getaffinity(0))
-    devices = tf.config.list_physical_devices("GPU")
-    return (
-        f"{cores} core{'s' * (cores != 1)}, {processor()}, "
-        f"{len(devices) or 'no'} GPU{'s' * (len(devices) > 1)}"
-    )
-
-
-def processor():
-    """The processor's name, as far as the system tells it."""
-    info = pathlib.Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
 
 
 def write_models(config, model, figures, samples, training, folder):
@@ -191,7 +165,7 @@ def write_models(config, model, figures, samples, training, folder):
             "attribution": ATTRIBUTION if shipped else "unknown",
             "figures": figures,
             "training": training,
-            "command": command(),
+            "command": command(MODULE),
             "examples": samples,
             "limits": [
                 "Knows short everyday sentences; longer or formal text comes "
@@ -207,16 +181,17 @@ def write_models(config, model, figures, samples, training, folder):
     )
 
 
-def command():
-    """The command line of this run, without the flag to evaluate only."""
-    arguments = [x for x in sys.argv[1:] if x != "--no-train_first"]
-    return shlex.join(["python", "-m", "recipes.translate", *arguments])
-
-
 def render(config, figures, training, samples, parts, hypotheses):
     """The report as Markdown."""
     step = max(1, len(hypotheses) // 10)
-    lines = [f"# {config.name}", "", f"`{command()}`", "", "## Figures", ""]
+    lines = [
+        f"# {config.name}",
+        "",
+        f"`{command(MODULE)}`",
+        "",
+        "## Figures",
+        "",
+    ]
     lines += [f"- {name}: {value}" for name, value in figures.items()]
     lines += ["", "## Training", ""]
     lines += [f"- {name}: {value}" for name, value in training.items()]
@@ -229,10 +204,3 @@ def render(config, figures, training, samples, parts, hypotheses):
         lines += [f"  - {hypotheses[i]}"]
     lines += ["", "Alignments are drawn in `plots/`.", ""]
     return "\n".join(lines)
-
-
-def write_atomically(path, text):
-    """Writes a text file that is there complete or not at all."""
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)

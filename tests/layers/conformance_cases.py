@@ -426,6 +426,12 @@ CASES = {
         lambda: {"n": 3, "embeddings_initializer": "he_normal"},
         (TOKEN_IDS,),
     ),
+    "BiasedEmbedding": Case(
+        lambda: {"input_dim": 9, "output_dim": FEATURES},
+        lambda: {},
+        (X,),
+        lambda layer, x, **arguments: layer(x, reverse=True, **arguments),
+    ),
     "FixedNormEmbedding": Case(
         lambda: {"input_dim": 9, "output_dim": FEATURES},
         lambda: {},

@@ -8,6 +8,8 @@ from keras import ops
 from tests.backend import gradients
 from zoo.layers import RNN
 from zoo.layers import LSTMCell
+from zoo.layers import MinGRUCell
+from zoo.layers import ResidualCell
 from zoo.layers import SimpleRNNCell
 from zoo.layers import StackedRNNCells
 
@@ -131,3 +133,11 @@ def test_gradients_reach_every_cell():
 def test_cells_must_be_cells(cells):
     with pytest.raises(ValueError, match="list of at least one cell"):
         StackedRNNCells(cells)
+
+
+def test_a_step_on_a_masked_embedding_raises_no_warning():
+    embedding = keras.layers.Embedding(5, 3, mask_zero=True)
+    cell = StackedRNNCells([ResidualCell(LSTMCell(3)), MinGRUCell(4)])
+    state = cell.get_initial_state(batch_size=2)
+    output, _ = cell(embedding(np.array([1, 0])), state)
+    assert getattr(output, "_keras_mask", None) is None

@@ -49,6 +49,39 @@ def test_half_precision_logits_give_a_full_precision_loss():
     assert float(found) == pytest.approx(np.log(3000), rel=1e-6)
 
 
+@pytest.mark.parametrize("with_mask", [False, True])
+def test_the_sum_over_time_is_averaged_over_rows(with_mask):
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(2, 3, 5)).astype("float32")
+    labels = random.integers(0, 5, (2, 3))
+    weights = np.array([[1, 1, 0], [1, 0, 0]], "float32")
+    loss = TokenCrossentropy(sum_over_time=True)
+    expected = reference(logits, labels, weights, 0.0) * weights.sum() / 2
+    if with_mask:
+        logits = keras.ops.convert_to_tensor(logits)
+        logits._keras_mask = keras.ops.convert_to_tensor(weights > 0)
+        found = loss(labels, logits)
+    else:
+        found = loss(labels, logits, sample_weight=weights)
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_sum_over_time_of_full_rows():
+    logits = np.zeros((4, 35, 10), "float32")
+    found = TokenCrossentropy(sum_over_time=True)(
+        np.zeros((4, 35), "int32"), logits
+    )
+    assert float(found) == pytest.approx(35 * np.log(10), rel=1e-5)
+
+
+def test_the_sum_over_time_takes_no_reduction():
+    with pytest.raises(ValueError, match="no `reduction`"):
+        TokenCrossentropy(sum_over_time=True, reduction="sum")
+    loss = TokenCrossentropy(sum_over_time=True)
+    again = keras.losses.deserialize(keras.losses.serialize(loss))
+    assert again.sum_over_time
+
+
 def test_the_config_is_complete():
     loss = TokenCrossentropy(0.2, reduction="sum", name="other")
     again = keras.losses.deserialize(keras.losses.serialize(loss))

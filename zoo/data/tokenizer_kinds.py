@@ -6,6 +6,7 @@ import importlib
 _KINDS = {
     "character": ("zoo.data.character_tokenizer", "CharacterTokenizer"),
     "word": ("zoo.data.word_tokenizer", "WordTokenizer"),
+    "whitespace": ("zoo.data.whitespace_tokenizer", "WhitespaceTokenizer"),
     "subword": ("zoo.data.subword_tokenizer", "SubwordTokenizer"),
 }
 
@@ -14,7 +15,7 @@ def make_tokenizer(kind, texts, vocabulary_size=None, **kwargs):
     """Learns a tokenizer of the given kind from texts.
 
     Args:
-        kind: `"character"`, `"word"` or `"subword"`.
+        kind: `"character"`, `"word"`, `"whitespace"` or `"subword"`.
         texts: Iterable of strings: the training side of a corpus.
         vocabulary_size: Integer, the most tokens to keep, the four special
             ones included. `None` keeps every token (`"subword"` needs a
@@ -23,7 +24,8 @@ def make_tokenizer(kind, texts, vocabulary_size=None, **kwargs):
             `min_frequency`, `simplify`, `lowercase`, ...
 
     Returns:
-        A `CharacterTokenizer`, `WordTokenizer` or `SubwordTokenizer`.
+        A `CharacterTokenizer`, `WordTokenizer`, `WhitespaceTokenizer` or
+        `SubwordTokenizer`.
 
     Raises:
         ValueError: no such kind.

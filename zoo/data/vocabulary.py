@@ -66,7 +66,8 @@ def most_frequent(counts, vocabulary_size=None, min_frequency=1):
     """Makes a vocabulary of the most frequent tokens.
 
     Args:
-        counts: Dict from a token to how often it occurs.
+        counts: Dict from a token to how often it occurs. Special tokens in
+            it don't count.
         vocabulary_size: Integer, the most tokens, special ones included.
         min_frequency: Integer, how often a token must occur.
 
@@ -85,7 +86,9 @@ def most_frequent(counts, vocabulary_size=None, min_frequency=1):
             "only empty ones."
         )
     tokens = [
-        token for token, count in counts.items() if count >= min_frequency
+        token
+        for token, count in counts.items()
+        if count >= min_frequency and token not in SPECIAL_TOKENS
     ]
     tokens.sort(key=lambda token: (-counts[token], token))
     return [*SPECIAL_TOKENS, *tokens][:vocabulary_size]

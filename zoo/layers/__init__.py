@@ -6,6 +6,7 @@ from zoo.layers.attention_decoder import AttentionDecoder
 from zoo.layers.attention_mechanism import AttentionMechanism
 from zoo.layers.bahdanau_attention import BahdanauAttention
 from zoo.layers.bahdanau_monotonic_attention import BahdanauMonotonicAttention
+from zoo.layers.biased_embedding import BiasedEmbedding
 from zoo.layers.bidirectional import Bidirectional
 from zoo.layers.coverage_attention import CoverageAttention
 from zoo.layers.fixed_norm_embedding import FixedNormEmbedding
@@ -48,6 +49,7 @@ __all__ = [
     "AttentionMechanism",
     "BahdanauAttention",
     "BahdanauMonotonicAttention",
+    "BiasedEmbedding",
     "Bidirectional",
     "CoverageAttention",
     "FixedNormEmbedding",

@@ -82,6 +82,9 @@ class CellWrapper(keras.layers.Layer):
         )
         return zero_padding(self.join(inputs, outputs), mask), state
 
+    def compute_mask(self, inputs, previous_mask=None):
+        return None  # a mask of one step is the business of who calls it
+
     def get_config(self):
         cell = keras.saving.serialize_keras_object(self.cell)
         return {**super().get_config(), "cell": cell}

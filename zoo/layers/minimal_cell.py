@@ -103,6 +103,9 @@ class MinimalCell(keras.layers.Layer):
         )
         return outputs, [h]
 
+    def compute_mask(self, inputs, previous_mask=None):
+        return None  # a mask of one step is the business of who calls it
+
     def get_config(self):
         serialize = keras.initializers.serialize
         config = super().get_config()

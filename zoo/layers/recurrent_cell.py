@@ -218,6 +218,9 @@ class RecurrentCell(keras.layers.Layer):
 
         return unroll(step, inputs, initial_state, mask=mask, reverse=reverse)
 
+    def compute_mask(self, inputs, previous_mask=None):
+        return None  # a mask of one step is the business of who calls it
+
     def get_config(self):
         config = super().get_config()
         config.update(

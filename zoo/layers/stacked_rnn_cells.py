@@ -108,6 +108,9 @@ class StackedRNNCells(keras.layers.Layer):
             final_state.append(state)
         return inputs, final_state
 
+    def compute_mask(self, inputs, previous_mask=None):
+        return None  # a mask of one step is the business of who calls it
+
     def get_config(self):
         config = super().get_config()
         config["cells"] = [

@@ -10,6 +10,8 @@ from zoo.data.translate_batches import as_bytes
 from zoo.data.translate_batches import translate_batches
 from zoo.decoding import beam_search
 from zoo.decoding import greedy_search
+from zoo.models.generation import KeepsSampler
+from zoo.models.generation import sample_tokens
 from zoo.models.seq2seq_backbone import Seq2SeqBackbone
 from zoo.models.seq2seq_preprocessor import Seq2SeqPreprocessor
 from zoo.models.seq2seq_preprocessor import split_pair
@@ -18,7 +20,7 @@ from zoo.training.token_crossentropy import TokenCrossentropy
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class Seq2Seq(keras_hub.models.Seq2SeqLM):
+class Seq2Seq(KeepsSampler, keras_hub.models.Seq2SeqLM):
     """Encoder-decoder that is trained on pairs of sentences and translates.
 
     ```
@@ -113,18 +115,6 @@ class Seq2Seq(keras_hub.models.Seq2SeqLM):
             sampler=sampler,
             **kwargs,
         )
-
-    def get_compile_config(self):
-        config = super().get_compile_config()
-        if config is not None:
-            config["sampler"] = keras.saving.serialize_keras_object(
-                self.sampler
-            )
-        return config
-
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
 
     def fit(self, x=None, y=None, batch_size=None, shuffle=True, **kwargs):
         """Trains; see `keras.Model.fit`.
@@ -415,40 +405,17 @@ class Seq2Seq(keras_hub.models.Seq2SeqLM):
             inputs["encoder_token_ids"], inputs["encoder_padding_mask"]
         )
         step = self.step_function(encoded)
-        first = ops.min(ops.sum(ops.cast(mask, "int32"), axis=1))
-        # the state of every row once the tokens before `first` are read; the
-        # loop reads the whole prompt, so that its length is known to XLA
-        positions = ops.arange(ops.shape(prompt)[1], dtype="int32")
-        read = ops.broadcast_to(positions < first - 1, ops.shape(prompt))
 
-        def fill(token, state):
-            state = self.backbone.decode_step(token, state, encoded)[2]
-            return (), state
+        def read(prompt, mask):
+            def fill(token, state):
+                state = self.backbone.decode_step(token, state, encoded)[2]
+                return (), state
 
-        _, state = unroll(fill, prompt, encoded.state, mask=read)
+            return unroll(fill, prompt, encoded.state, mask=mask)[1]
 
-        def next(prompt, cache, index):
-            tokens = ops.take(prompt, index - 1, axis=1)
-            logits, cache = step(tokens, cache)[:2]
-            return logits, None, cache
-
-        prompt = self.sampler(
-            next=next,
-            prompt=prompt,
-            cache=state,
-            index=first,
-            mask=mask,
-            stop_token_ids=stop_token_ids,
-            model=self,
+        prompt, written = sample_tokens(
+            self, prompt, mask, read, step, stop_token_ids
         )
-        written = ops.cast(ops.ones_like(prompt), "bool")
-        if stop_token_ids is not None:
-            is_stop = ops.zeros_like(written)
-            for token_id in stop_token_ids:
-                is_stop = ops.logical_or(is_stop, prompt == token_id)
-            is_stop = ops.logical_and(is_stop, ops.logical_not(mask))
-            stops = ops.cumsum(ops.cast(is_stop, "int32"), axis=1)
-            written = stops - ops.cast(is_stop, "int32") < 1
         return {"decoder_token_ids": prompt, "decoder_padding_mask": written}
 
     def get_config(self):

@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = attach(
     names={
         "SavedTranslator": "zoo.saving.saved_translator",
         "export": "zoo.saving.saved_model",
+        "export_functions": "zoo.saving.saved_model",
         "find_model": "zoo.saving.catalog",
         "half_precision_preset": "zoo.saving.half_precision",
         "list_models": "zoo.saving.catalog",

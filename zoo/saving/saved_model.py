@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from zoo.saving.array_signatures import array_signatures
 from zoo.saving.catalog import SAVED_MODEL_FILE
 from zoo.saving.catalog import is_saved_model
 from zoo.saving.translation_signatures import translation_signatures
@@ -42,6 +43,9 @@ def export(model, folder):
     - `tokenize`: `tokens` (strings) and `ids` (int32), `(batch_size,
       source_length)`: what the model reads, end token included.
 
+    A functional `keras.Model` gets `serving_default` alone, whose inputs and
+    outputs have the names of the layers that they come from.
+
     A sentence's result does not depend on the others in its batch. Text
     without a token (empty, only spaces) becomes the empty string with a score
     of 0. What is longer than the preprocessor's `encoder_sequence_length` is
@@ -53,7 +57,8 @@ def export(model, folder):
     that went well. Until then an older one stays as it is.
 
     Args:
-        model: A `zoo.models.Seq2Seq` with a preprocessor.
+        model: A `zoo.models.Seq2Seq` with a preprocessor, or a functional
+            `keras.Model`.
         folder: string or path. An older SavedModel there is replaced.
 
     Returns:
@@ -75,18 +80,51 @@ def export(model, folder):
     loaded.signatures["serving_default"](text=tf.constant(["我爱中国"]))
     ```
     """
-    signatures, resources, examples = _signatures(model)
-    folder = pathlib.Path(os.path.abspath(folder))
-    if folder.exists() and not _replaceable(folder):
-        raise FileExistsError(
-            f"Expected a new folder or one with a SavedModel, got {folder}, "
-            "which holds something else. Choose another or remove it."
-        )
+    folder = _free_folder(folder)  # before the work of tracing
+    return export_functions(*_signatures(model), folder)
+
+
+def export_functions(functions, resources, examples, folder):
+    """Writes functions of yours as a SavedModel, with the care of `export`.
+
+    Args:
+        functions: Dictionary from a signature's name to a `tf.function` with
+            an `input_signature` of named `tf.TensorSpec`, returning a
+            dictionary of tensors.
+        resources: List of what the functions look things up in, such as the
+            `resources` of a tokenizer.
+        examples: Dictionary from a signature's name to a list of its inputs,
+            each a dictionary of lists: the SavedModel is tried on them. The
+            first axis of every output must be that of the inputs.
+        folder: string or path. An older SavedModel there is replaced.
+
+    Returns:
+        The path of the folder.
+
+    Raises:
+        FileExistsError: As `export`, and so the others.
+        ValueError: If a function holds an op that does not run everywhere.
+        OSError: If it can't be written.
+        RuntimeError: If the written SavedModel fails in its own process.
+
+    Example:
+
+    ```python
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
+    def upper(text):
+        return {"text": tf.strings.upper(text)}
+
+    functions = {"serving_default": upper}
+    examples = {"serving_default": [{"text": ["a", ""]}]}
+    zoo.saving.export_functions(functions, [], examples, "upper/1")
+    ```
+    """
+    folder = _free_folder(folder)
     module = tf.Module()
     # Calling each signature once here creates what is created on first use.
     functions = {
         name: function.get_concrete_function()
-        for name, function in signatures.items()
+        for name, function in functions.items()
     }
     for name, function in functions.items():
         _check_ops(name, function.graph.as_graph_def())
@@ -108,6 +146,17 @@ def export(model, folder):
     return folder
 
 
+def _free_folder(folder):
+    """The absolute path, if a SavedModel may be written there."""
+    folder = pathlib.Path(os.path.abspath(folder))
+    if folder.exists() and not _replaceable(folder):
+        raise FileExistsError(
+            f"Expected a new folder or one with a SavedModel, got {folder}, "
+            "which holds something else. Choose another or remove it."
+        )
+    return folder
+
+
 def _signatures(model):
     """Signatures, resources and example inputs for this kind of model."""
     if keras.config.backend() != "tensorflow":
@@ -118,9 +167,11 @@ def _signatures(model):
         )
     if hasattr(model, "translate_tensor"):
         return translation_signatures(model)
+    if getattr(model, "inputs", None):
+        return array_signatures(model)
     raise TypeError(
-        "Expected a zoo.models.Seq2Seq to export, got "
-        f"{type(model).__name__}. For other Keras models use model.export()."
+        "Expected a zoo.models.Seq2Seq or a functional keras.Model to export, "
+        f"got {type(model).__name__}. For others use model.export()."
     )
 
 

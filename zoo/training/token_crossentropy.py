@@ -22,7 +22,11 @@ class TokenCrossentropy(keras.losses.Loss):
     Args:
         label_smoothing: Share e of the target probability that is spread
             evenly over the vocabulary, from 0 to below 1.
-        reduction: As for `keras.losses.Loss`.
+        sum_over_time: If true, the loss is the sum over the tokens of a row,
+            averaged over the rows: what the TensorFlow book and the papers
+            before it minimise, and what their learning rates and clipping are
+            for.
+        reduction: As for `keras.losses.Loss`; not with `sum_over_time`.
         name: Name of the loss.
         **kwargs: Further arguments of `keras.losses.Loss`.
 
@@ -32,10 +36,11 @@ class TokenCrossentropy(keras.losses.Loss):
         sample_weight: Weights of shape `(batch_size, time)`.
 
     Returns:
-        The mean loss per real token, a scalar.
+        The mean loss per real token, or per row, a scalar.
 
     Raises:
-        ValueError: If `label_smoothing` lies outside [0, 1).
+        ValueError: If `label_smoothing` lies outside [0, 1), or `reduction`
+            is given with `sum_over_time`.
 
     Example:
 
@@ -50,6 +55,7 @@ class TokenCrossentropy(keras.losses.Loss):
     def __init__(
         self,
         label_smoothing=0.0,
+        sum_over_time=False,
         reduction="mean_with_sample_weight",
         name="token_crossentropy",
         **kwargs,
@@ -59,8 +65,14 @@ class TokenCrossentropy(keras.losses.Loss):
                 "Expected `label_smoothing` to be a fraction from 0 to below "
                 f"1, got {label_smoothing!r}."
             )
+        if sum_over_time and reduction != "mean_with_sample_weight":
+            raise ValueError(
+                "Expected no `reduction` with sum_over_time=True, got "
+                f"{reduction!r}. Choose one of the two."
+            )
         super().__init__(name=name, reduction=reduction, **kwargs)
         self.label_smoothing = label_smoothing
+        self.sum_over_time = sum_over_time
 
     def call(self, y_true, y_pred):
         logits = ops.cast(y_pred, "float32")
@@ -73,6 +85,20 @@ class TokenCrossentropy(keras.losses.Loss):
             loss = (1 - e) * loss + e * even
         return loss
 
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        loss = super().__call__(y_true, y_pred, sample_weight)
+        if not self.sum_over_time:
+            return loss
+        weights = ops.ones(ops.shape(y_true), dtype=loss.dtype)
+        for factor in (sample_weight, getattr(y_pred, "_keras_mask", None)):
+            if factor is not None:
+                weights = weights * ops.cast(factor, loss.dtype)
+        return loss * (ops.sum(weights) / ops.shape(weights)[0])
+
     def get_config(self):
         config = super().get_config()
-        return {**config, "label_smoothing": self.label_smoothing}
+        config.update(
+            label_smoothing=self.label_smoothing,
+            sum_over_time=self.sum_over_time,
+        )
+        return config

@@ -1,0 +1,104 @@
+"""What the reports of all recipes are made of."""
+
+import os
+import pathlib
+import platform
+import shlex
+import sys
+import time
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+
+class Figure(NamedTuple):
+    """A line of a report's table.
+
+    Attributes:
+        name: What was measured, with its unit.
+        here: What this run measured.
+        reference: What the source printed, if it did.
+        source: Where it is printed.
+    """
+
+    name: str
+    here: object
+    reference: object = ""
+    source: str = ""
+
+
+def write_report(folder, module, config, figures, sections, started):
+    """Writes `report.md` and prints it.
+
+    Args:
+        folder: Path of the run's folder.
+        module: Name of the recipe's module, for the command line.
+        config: The recipe's configuration, with a `name` and a `seed`.
+        figures: List of `Figure`.
+        sections: Dictionary from headings to Markdown text.
+        started: `time.time()` at the start of the run.
+
+    Returns:
+        Dictionary from the figures' names to what was measured here.
+    """
+    lines = [f"# {config.name}", "", f"`{command(module)}`", ""]
+    lines += ["| | here | reference | source |", "|---|---|---|---|"]
+    lines += [f"| {' | '.join(map(str, figure))} |" for figure in figures]
+    for heading, text in sections.items():
+        lines += ["", f"## {heading}", "", text]
+    run = {
+        "seed": config.seed,
+        "minutes": round((time.time() - started) / 60, 2),
+        **machine(),
+    }
+    lines += ["", "## This run", ""]
+    lines += [f"- {name}: {value}" for name, value in run.items()]
+    text = "\n".join([*lines, ""])
+    write_atomically(folder / "report.md", text)
+    print(f"{text}\nReport, plots and model are in {folder}.")
+    return {figure.name: figure.here for figure in figures}
+
+
+def machine():
+    """Hardware and software of this process."""
+    return {
+        "hardware": hardware(),
+        "software": f"Python {platform.python_version()}, TensorFlow "
+        f"{tf.__version__}, Keras {keras.__version__}",
+    }
+
+
+def hardware():
+    """The cores that this process may use, the processor, any GPU."""
+    cores = os.cpu_count()
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        cores = len(os.sched_getaffinity(0))
+    devices = tf.config.list_physical_devices("GPU")
+    return (
+        f"{cores} core{'s' * (cores != 1)}, {processor()}, "
+        f"{len(devices) or 'no'} GPU{'s' * (len(devices) > 1)}"
+    )
+
+
+def processor():
+    """The processor's name, as far as the system tells it."""
+    info = pathlib.Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def command(module):
+    """The command line of this run, without the flag to evaluate only."""
+    arguments = [x for x in sys.argv[1:] if x != "--no-train_first"]
+    return shlex.join(["python", "-m", module, *arguments])
+
+
+def write_atomically(path, text):
+    """Writes a text file that is there complete or not at all."""
+    partial = path.with_name(f".{path.name}.part")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)

@@ -1,0 +1,46 @@
+"""One long text as batches that go on where the last one ended."""
+
+import numpy as np
+import pytest
+
+from zoo.data import contiguous_batches
+
+
+def test_rows_go_on_from_batch_to_batch():
+    ids = np.random.default_rng(0).integers(0, 99, 103)
+    data = contiguous_batches(ids, batch_size=4, num_steps=5)
+    batches = [(x["token_ids"].numpy(), y.numpy()) for x, y, _ in data]
+    assert len(data) == len(batches) == 102 // 4 // 5
+    rows = np.concatenate([x for x, _ in batches], axis=1)
+    labels = np.concatenate([y for _, y in batches], axis=1)
+    for i in range(4):
+        start = i * (102 // 4)
+        np.testing.assert_array_equal(rows[i], ids[start : start + 25])
+        np.testing.assert_array_equal(labels[i], ids[start + 1 : start + 26])
+
+
+def test_batches_are_what_a_language_model_takes():
+    x, y, weights = next(iter(contiguous_batches(range(9), 2, 4)))
+    assert set(x) == {"token_ids", "padding_mask"}
+    assert x["token_ids"].dtype == y.dtype == "int32"
+    assert np.all(x["padding_mask"]) and np.all(weights == 1)
+    assert x["padding_mask"].shape == weights.shape == (2, 4)
+
+
+@pytest.mark.parametrize(
+    "tokens, batch_size, num_steps, message",
+    [
+        (8, 2, 4, "more than 8 tokens"),
+        (2, 2, 1, "more than 2, got shape"),
+        (9, 0, 1, "at least 1 for `batch_size`"),
+        (9, 2, 0, "at least 1 for `num_steps`"),
+    ],
+)
+def test_too_little_text_is_an_error(tokens, batch_size, num_steps, message):
+    with pytest.raises(ValueError, match=message):
+        contiguous_batches(range(tokens), batch_size, num_steps)
+
+
+def test_several_rows_are_an_error():
+    with pytest.raises(ValueError, match="Join the sentences"):
+        contiguous_batches(np.zeros((4, 9), "int32"), 2, 2)

@@ -1,0 +1,88 @@
+"""One long text as batches that go on where the ones before them ended."""
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.data.vocabulary import check_integer
+
+
+def contiguous_batches(token_ids, batch_size, num_steps):
+    """Cuts a text into batches for truncated backpropagation through time.
+
+    The text is cut into `batch_size` pieces of one length, and each batch has
+    the next `num_steps` tokens of every piece, so that a network can carry
+    its state from batch to batch. What does not fill the last batch is left
+    out. (Mikolov et al., "Recurrent neural network based language model",
+    2010; the layout is that of TensorFlow's PTB tutorial.)
+
+    Args:
+        token_ids: Integers of shape `(tokens,)`.
+        batch_size: Number of pieces.
+        num_steps: Number of tokens that a batch has of each.
+
+    Returns:
+        A `tf.data.Dataset` of `(x, y, sample_weight)`: a dictionary of
+        `token_ids` and `padding_mask`, the tokens after them, and ones; all of
+        shape `(batch_size, num_steps)`. Its length is known.
+
+    Raises:
+        ValueError: If the text does not fill one batch.
+
+    Example:
+
+    >>> data = contiguous_batches(range(13), batch_size=2, num_steps=3)
+    >>> [x["token_ids"].numpy().tolist() for x, y, weights in data]
+    [[[0, 1, 2], [6, 7, 8]], [[3, 4, 5], [9, 10, 11]]]
+    """
+    check_integer("num_steps", num_steps, least=1)
+    inputs, labels = cut(token_ids, batch_size)
+    batches = inputs.shape[1] // num_steps
+    if not batches:
+        raise ValueError(
+            f"Expected more than {batch_size * num_steps} tokens to fill a "
+            f"batch of {batch_size} times {num_steps}, got "
+            f"{len(token_ids)}. Take a smaller batch."
+        )
+
+    def split(x):
+        x = x[:, : batches * num_steps]
+        return x.reshape(batch_size, batches, num_steps).swapaxes(0, 1)
+
+    def pack(inputs, labels):
+        x = {
+            "token_ids": inputs,
+            "padding_mask": tf.ones((batch_size, num_steps), "bool"),
+        }
+        return x, labels, tf.ones((batch_size, num_steps))
+
+    data = tf.data.Dataset.from_tensor_slices((split(inputs), split(labels)))
+    return data.map(pack)
+
+
+def cut(token_ids, batch_size):
+    """A text in `batch_size` rows, and for each token the one after it.
+
+    Args:
+        token_ids: Integers of shape `(tokens,)`.
+        batch_size: Number of rows.
+
+    Returns:
+        Two int32 arrays of shape `(batch_size, tokens in a row)`.
+
+    Raises:
+        ValueError: If there is not a token and a next one for every row.
+    """
+    check_integer("batch_size", batch_size, least=1)
+    token_ids = np.asarray(token_ids, "int32")
+    length = (token_ids.size - 1) // batch_size
+    if token_ids.ndim != 1 or length < 1:
+        raise ValueError(
+            f"Expected token ids of shape (tokens,), more than {batch_size}, "
+            f"got shape {token_ids.shape}. Join the sentences to one text, or "
+            "take fewer rows."
+        )
+    used = length * batch_size
+    return (
+        token_ids[:used].reshape(batch_size, length),
+        token_ids[1 : used + 1].reshape(batch_size, length),
+    )

@@ -1,0 +1,67 @@
+"""An embedding whose softmax has a bias for each token."""
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class BiasedEmbedding(keras.layers.ReversibleEmbedding):
+    """Embedding that also scores tokens, with a bias.
+
+    ```
+    y = E_x                             as an embedding
+    l = h E^T + b                       with reverse=True
+    ```
+
+    b, zero at first, learns how frequent each token is, so that E need not.
+    `keras.layers.ReversibleEmbedding` has no bias; the language models of
+    Zaremba, Sutskever & Vinyals, "Recurrent Neural Network Regularization"
+    (2014), https://arxiv.org/abs/1409.2329, and after them have.
+
+    Args:
+        input_dim: Number of tokens.
+        output_dim: Width of an embedding.
+        **kwargs: Further arguments of `keras.layers.ReversibleEmbedding`;
+            with `tie_weights=False`, the softmax has a kernel of its own in
+            place of E.
+
+    Call arguments:
+        inputs: Token ids, integers of any shape; with `reverse=True` vectors
+            `(..., output_dim)`.
+        reverse: Whether to score all tokens instead of embedding some.
+
+    Returns:
+        Embeddings `(..., output_dim)`, or logits `(..., input_dim)`.
+
+    Raises:
+        ValueError: As `keras.layers.ReversibleEmbedding`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> layer = BiasedEmbedding(10, 4)
+    >>> embedded = layer(np.array([[1, 2, 3]]))
+    >>> tuple(layer(embedded, reverse=True).shape)
+    (1, 3, 10)
+    """
+
+    def build(self, input_shape=None):
+        super().build(input_shape)
+        self.bias = self.add_weight(
+            shape=(self.input_dim,), initializer="zeros", name="bias"
+        )
+
+    def call(self, inputs, reverse=False):
+        if not reverse:
+            return super().call(inputs)
+        # embeddings take ids as they come: Keras casts no input of theirs
+        inputs = keras.ops.cast(inputs, self.compute_dtype)
+        logits = super().call(inputs, reverse=True)
+        return logits + keras.ops.cast(self.bias, logits.dtype)
+
+    @property
+    def variable_serialization_spec(self):
+        # Keras saves the weights of an embedding by this list alone
+        return {
+            mode: [*names, "bias"]
+            for mode, names in super().variable_serialization_spec.items()
+        }

@@ -1,0 +1,272 @@
+"""Recurrent language models: what comes next."""
+
+import keras
+import keras_hub
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from zoo.data.contiguous import cut
+from zoo.data.translate_batches import as_bytes
+from zoo.models.generation import KeepsSampler
+from zoo.models.generation import sample_tokens
+from zoo.models.language_model_backbone import LanguageModelBackbone
+from zoo.models.language_model_preprocessor import LanguageModelPreprocessor
+from zoo.training.token_crossentropy import TokenCrossentropy
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class LanguageModel(KeepsSampler, keras_hub.models.CausalLM):
+    """Predicts each token of a text from those before it.
+
+    ```
+    log p(w) = sum_t log softmax(o_{t-1} E^T + b)_{w_t}
+    ```
+
+    with the outputs o_t of a `LanguageModelBackbone` and its embeddings E and
+    bias b. It is a task of keras_hub: `fit` takes
+    strings, or the batches that `zoo.data.contiguous_batches` cuts from one
+    long text; `generate` writes with a sampler of keras_hub; `save_to_preset`
+    and `from_preset` keep it. `perplexity` measures it on a long text,
+    `score` on single ones.
+
+    Args:
+        backbone: A `LanguageModelBackbone`.
+        preprocessor: A `LanguageModelPreprocessor`, or `None` to work with
+            ids.
+        **kwargs: Further arguments of `keras_hub.models.CausalLM`.
+
+    Call arguments:
+        inputs: Dictionary as of `LanguageModelBackbone`.
+
+    Returns:
+        Logits of the next token, shape `(batch_size, time, vocabulary_size)`.
+
+    Example:
+
+    >>> from zoo.data import CharacterTokenizer
+    >>> from zoo.models import LanguageModel, LanguageModelBackbone
+    >>> from zoo.models import LanguageModelPreprocessor
+    >>> texts = ["to be", "or not to be"]
+    >>> tokenizer = CharacterTokenizer.train(texts)
+    >>> model = LanguageModel(
+    ...     LanguageModelBackbone(tokenizer.vocabulary_size(), units=8),
+    ...     LanguageModelPreprocessor(tokenizer, sequence_length=20))
+    >>> history = model.fit(texts, epochs=1, verbose=0)
+    >>> model.generate("to", max_length=8).startswith("to")
+    True
+    """
+
+    backbone_cls = LanguageModelBackbone
+    preprocessor_cls = LanguageModelPreprocessor
+
+    def __init__(self, backbone, preprocessor=None, **kwargs):
+        self.backbone = backbone
+        self.preprocessor = preprocessor
+        super().__init__(
+            inputs=backbone.input,
+            outputs=backbone.token_embedding(backbone.output, reverse=True),
+            **kwargs,
+        )
+
+    def _logits(self, hidden):
+        logits = self.backbone.token_embedding(hidden, reverse=True)
+        return ops.cast(logits, "float32")
+
+    def compile(
+        self,
+        optimizer="auto",
+        loss="auto",
+        *,
+        weighted_metrics="auto",
+        sampler="top_k",
+        **kwargs,
+    ):
+        """Configures training and `generate`.
+
+        Args:
+            optimizer: An optimizer; by default Adam with a learning rate of
+                1e-3 and gradients clipped at a global norm of 5.
+            loss: A loss; by default `zoo.training.TokenCrossentropy`.
+            weighted_metrics: Metrics weighted like the loss; by default the
+                perplexity.
+            sampler: Sampler of keras_hub for `generate`, name or object.
+            **kwargs: Further arguments of `keras.Model.compile`.
+        """
+        if optimizer == "auto":
+            optimizer = keras.optimizers.Adam(1e-3, global_clipnorm=5.0)
+        if loss == "auto":
+            loss = TokenCrossentropy()
+        if weighted_metrics == "auto":
+            weighted_metrics = [
+                keras_hub.metrics.Perplexity(
+                    from_logits=True, name="perplexity"
+                )
+            ]
+        super().compile(
+            optimizer=optimizer,
+            loss=loss,
+            weighted_metrics=weighted_metrics,
+            sampler=sampler,
+            **kwargs,
+        )
+
+    def fit(self, x=None, y=None, batch_size=None, shuffle=True, **kwargs):
+        """Trains; see `keras.Model.fit`.
+
+        Args:
+            x: List of texts, or a `tf.data.Dataset` of batches of them or of
+                what `zoo.data.contiguous_batches` makes.
+            y: Must be `None`.
+            batch_size: Number of texts in a batch, 32 by default; not with a
+                dataset.
+            shuffle: Whether to shuffle the texts anew for each epoch. A
+                dataset comes in its own order.
+            **kwargs: Further arguments of `keras.Model.fit`.
+
+        Returns:
+            A `keras.callbacks.History`.
+        """
+        if not isinstance(x, tf.data.Dataset) and shuffle:
+            texts = tf.data.Dataset.from_tensor_slices(x)
+            x = texts.shuffle(len(texts)).batch(batch_size or 32)
+            batch_size = None
+        return super().fit(x, y, batch_size=batch_size, shuffle=False, **kwargs)
+
+    def preprocess_samples(self, x, y=None, sample_weight=None):
+        # batches of ids, as `zoo.data.contiguous_batches` makes them
+        if isinstance(x, dict) and "token_ids" in x:
+            return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
+        return super().preprocess_samples(x, y, sample_weight)
+
+    def reset_state(self):
+        """Forgets what a backbone with `carry_batch_size` carried over."""
+        self.backbone.reset_state()
+
+    def without_carry(self):
+        """The same model, weights copied, for batches of any size.
+
+        Returns:
+            A `LanguageModel` whose backbone has no `carry_batch_size`: to
+            save, to export, to generate with.
+        """
+        config = {**self.backbone.get_config(), "carry_batch_size": None}
+        model = type(self)(
+            type(self.backbone).from_config(config), self.preprocessor
+        )
+        for weight, value in zip(
+            model.trainable_weights, self.trainable_weights, strict=True
+        ):
+            weight.assign(value)
+        return model
+
+    def perplexity(self, token_ids, batch_size=1, num_steps=200):
+        """Perplexity per token of one long text, its state carried along.
+
+        ```
+        exp(-1/n sum_t log p(w_t | w_1 .. w_{t-1}))
+        ```
+
+        Args:
+            token_ids: Integers of shape `(tokens,)`. The first is read and
+                not predicted.
+            batch_size: Number of pieces to cut the text into and read side by
+                side, each from a zero state: faster, and for a small number
+                hardly different. What does not fill them is left out.
+            num_steps: Number of tokens to read at a time.
+
+        Returns:
+            A float.
+
+        Raises:
+            ValueError: If the text is too short.
+        """
+        inputs, labels = cut(token_ids, batch_size)
+        state = self.backbone.get_initial_state(batch_size)
+        losses = []
+        for start in range(0, inputs.shape[1], num_steps):
+            steps = slice(start, start + num_steps)
+            loss, state = self._read(inputs[:, steps], labels[:, steps], state)
+            losses.append(ops.convert_to_numpy(loss))
+        return float(np.exp(np.concatenate(losses, 1).astype("float64").mean()))
+
+    def _read(self, inputs, labels, state):
+        """Losses of one chunk and the state after it, compiled."""
+        if not hasattr(self, "_read_function"):
+            self._read_function = tf.function(
+                self._token_losses, reduce_retracing=True, autograph=False
+            )
+        return self._read_function(
+            tf.constant(inputs), tf.constant(labels), state
+        )
+
+    def _token_losses(self, inputs, labels, state, mask=None):
+        hidden, state = self.backbone.read(inputs, state, mask)
+        losses = ops.sparse_categorical_crossentropy(
+            labels, self._logits(hidden), from_logits=True
+        )
+        return losses, state
+
+    def score(self, texts, batch_size=64):
+        """Log-probabilities of given texts.
+
+        Args:
+            texts: List of strings.
+            batch_size: Number of texts to score at a time.
+
+        Returns:
+            Tuple of two arrays of shape `(len(texts),)`: the summed natural
+            log-probability of each text's tokens, end token included, and
+            their number.
+        """
+        texts = as_bytes(texts)
+        log_probs, lengths = [np.zeros(0)], [np.zeros(0, int)]
+        for start in range(0, len(texts), batch_size):
+            x, y, weights = self.preprocessor(
+                tf.constant(texts[start : start + batch_size])
+            )
+            losses, _ = self._token_losses(
+                x["token_ids"], y, None, x["padding_mask"]
+            )
+            losses = ops.convert_to_numpy(losses) * weights.numpy()
+            log_probs.append(-losses.sum(axis=1))
+            lengths.append(weights.numpy().sum(axis=1).astype(int))
+        return np.concatenate(log_probs), np.concatenate(lengths)
+
+    def step(self, tokens, state):
+        """Reads one token of each row.
+
+        Args:
+            tokens: Integers of shape `(batch_size,)`.
+            state: What `backbone.get_initial_state` or the step before
+                returned.
+
+        Returns:
+            Tuple of the logits of the next token, float32 `(batch_size,
+            vocabulary_size)`, and the state: a step function for
+            `zoo.decoding`.
+        """
+        hidden, state = self.backbone.read(tokens[:, None], state)
+        return self._logits(hidden[:, 0]), state
+
+    def generate_step(self, inputs, stop_token_ids=None):
+        """Writes one batch with the compiled sampler; see keras_hub.
+
+        Padding, unknown and start tokens are never written.
+        """
+        never = np.zeros(self.backbone.vocabulary_size, "float32")
+        never[[0, 1, 2]] = -np.inf
+
+        def step(tokens, state):
+            logits, state = self.step(tokens, state)
+            return logits + never, state
+
+        token_ids, mask = sample_tokens(
+            self,
+            inputs["token_ids"],
+            ops.cast(inputs["padding_mask"], "bool"),
+            lambda ids, mask: self.backbone.read(ids, mask=mask)[1],
+            step,
+            stop_token_ids,
+        )
+        return {"token_ids": token_ids, "padding_mask": mask}
