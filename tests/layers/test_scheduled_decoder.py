@@ -12,6 +12,7 @@ from tests.backend import every_mode
 from tests.backend import gradients
 from tests.backend import numpy_of
 from tests.backend import of_any_size
+from tests.backend import recording
 from zoo.decoding import greedy_search
 from zoo.layers import AttentionCell
 from zoo.layers import AttentionDecoder
@@ -314,13 +315,14 @@ def test_fit_counts_its_steps(kind):
     model.compile("adam", "mse")
     before = decoder.get_weights()
     many = np.tile(inputs, (2, *[1] * (inputs.ndim - 1)))
-    model.fit(
-        [many, np.tile(MEMORY, (2, 1, 1))],
-        draw(2 * BATCH, TIME, width),
-        batch_size=2,
-        epochs=2,
-        verbose=0,
-    )
+    with recording():
+        model.fit(
+            [many, np.tile(MEMORY, (2, 1, 1))],
+            draw(2 * BATCH, TIME, width),
+            batch_size=2,
+            epochs=2,
+            verbose=0,
+        )
     assert int(decoder.training_calls) == 6
     moved = [
         np.any(x != y)
