@@ -88,6 +88,10 @@ format: $(INSTALLED) ## Bring the code into format
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
 
+.PHONY: bench
+bench: $(INSTALLED) ## Time the recurrent layers against Keras's
+	@$(BIN)/python -m benchmarks.recurrent_layers
+
 .PHONY: wheel
 wheel: $(INSTALLED) ## Build the wheel into dist/
 	@$(BIN)/python -m build --wheel

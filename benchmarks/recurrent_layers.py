@@ -93,6 +93,7 @@ def _keras_step(layer, x, weighting, xla):
         )
         return outputs, *gradients
 
+    step = step.get_concrete_function(x, weighting)
     # as NumPy: a result that can be read is a result that is there
     return lambda: [result.numpy() for result in step(x, weighting)[:4]]
 
