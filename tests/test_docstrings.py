@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import importlib.util
+import inspect
 import pkgutil
 
 import pytest
@@ -17,6 +18,48 @@ MODULES = ["zoo"] + sorted(
     if module.name != "zoo.__main__"
     and importlib.util.find_spec(BACKENDS.get(module.name, "zoo"))
 )
+
+PACKAGES = sorted(
+    name
+    for name in MODULES
+    if getattr(importlib.import_module(name), "__all__", None)
+)
+# Named tuples and errors, which are returned or raised, and what needs a
+# trained model, a file or another class to be shown at work.
+WITHOUT_EXAMPLE = {
+    "AttentionCellState",
+    "BeamSearchResult",
+    "DataError",
+    "LSTMGates",
+    "LSTMNorms",
+    "LSTMOptions",
+    "RecurrentCell",
+    "SavedTranslator",
+    "Seq2SeqPreprocessor",
+    "Tokenizer",
+    "Translation",
+    "export",
+    "find_model",
+    "half_precision_preset",
+    "list_models",
+    "load",
+    "read_model_card",
+    "read_parallel",
+    "write_model_card",
+}
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_every_public_object_has_an_example(name):
+    module = importlib.import_module(name)
+    public = {part: getattr(module, part) for part in module.__all__}
+    without = {
+        part
+        for part, value in public.items()
+        if (inspect.isclass(value) or inspect.isroutine(value))
+        and ">>>" not in (value.__doc__ or "")
+    }
+    assert without == WITHOUT_EXAMPLE & set(public)
 
 
 @pytest.mark.parametrize("name", MODULES)
