@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import inspect
 import pkgutil
 
 import pytest
@@ -26,6 +27,49 @@ MODULES = ["zoo"] + sorted(
     for module in pkgutil.walk_packages(zoo.__path__, "zoo.")
     if runs_here(module.name)
 )
+
+PACKAGES = sorted(
+    name
+    for name in MODULES
+    if getattr(importlib.import_module(name), "__all__", None)
+)
+# Named tuples and errors, which are returned or raised, and what needs a
+# trained model, a file or another class to be shown at work.
+WITHOUT_EXAMPLE = {
+    "AttentionCellState",
+    "BeamSearchResult",
+    "DataError",
+    "LSTMGates",
+    "LSTMNorms",
+    "LSTMOptions",
+    "RecurrentCell",
+    "SavedTranslator",
+    "Seq2SeqPreprocessor",
+    "Tokenizer",
+    "Translation",
+    "export",
+    "export_functions",
+    "find_model",
+    "half_precision_preset",
+    "list_models",
+    "load",
+    "read_model_card",
+    "read_parallel",
+    "write_model_card",
+}
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_every_public_object_has_an_example(name):
+    module = importlib.import_module(name)
+    public = {part: getattr(module, part) for part in module.__all__}
+    without = {
+        part
+        for part, value in public.items()
+        if (inspect.isclass(value) or inspect.isroutine(value))
+        and ">>>" not in (value.__doc__ or "")
+    }
+    assert without == WITHOUT_EXAMPLE & set(public)
 
 
 @pytest.mark.parametrize("name", MODULES)

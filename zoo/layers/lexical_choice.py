@@ -95,6 +95,12 @@ class LexicalChoice(keras.layers.Layer):
             choice = choice + self.bias
         return ops.tanh(choice) + words
 
+    def compute_output_spec(self, alignments, embedded):
+        return keras.KerasTensor(
+            (*alignments.shape[:-1], embedded.shape[-1]),
+            dtype=self.compute_dtype,
+        )
+
     def get_config(self):
         config = super().get_config()
         config.update(

@@ -34,6 +34,16 @@ class LanguageModelPreprocessor(keras_hub.models.CausalLMPreprocessor):
 
     Raises:
         ValueError: If `tokenizer` is none of `zoo.data`.
+
+    Example:
+
+    >>> from zoo.data import CharacterTokenizer
+    >>> from zoo.models import LanguageModelPreprocessor
+    >>> preprocessor = LanguageModelPreprocessor(
+    ...     CharacterTokenizer.train(["ab"]))
+    >>> x, y, weights = preprocessor(["ab", "a"])
+    >>> x["token_ids"].numpy().tolist(), y.numpy().tolist()
+    ([[3, 4, 5], [3, 4, 0]], [[4, 5, 3], [4, 3, 0]])
     """
 
     backbone_cls = LanguageModelBackbone

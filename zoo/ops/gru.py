@@ -41,6 +41,12 @@ def gru_step(
 
     Returns:
         The state after the step, shape `(batch_size, units)`.
+
+    Example:
+
+    >>> h = gru_step(ops.zeros((2, 9)), ops.ones((2, 3)), ops.zeros((3, 9)))
+    >>> tuple(h.shape), float(h[0, 0])
+    ((2, 3), 0.5)
     """
     units = h.shape[-1]
     x_gates, x_h = x[:, : 2 * units], x[:, 2 * units :]

@@ -31,6 +31,12 @@ def lstm_step(z, c, activation=ops.tanh, recurrent_activation=ops.sigmoid):
 
     Returns:
         Tuple `(h, c)` of the states after the step.
+
+    Example:
+
+    >>> h, c = lstm_step(ops.zeros((2, 12)), ops.ones((2, 3)))
+    >>> tuple(h.shape), float(c[0, 0])
+    ((2, 3), 0.5)
     """
     return lstm_gates(z, c, activation, recurrent_activation)[:2]
 
