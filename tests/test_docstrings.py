@@ -31,7 +31,8 @@ MODULES = ["zoo"] + sorted(
 PACKAGES = sorted(
     name
     for name in MODULES
-    if getattr(importlib.import_module(name), "__all__", None)
+    if not name.rpartition(".")[2].startswith("_")
+    and getattr(importlib.import_module(name), "__all__", None)
 )
 # Named tuples and errors, which are returned or raised, and what needs a
 # trained model, a file or another class to be shown at work.
