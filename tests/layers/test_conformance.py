@@ -158,7 +158,12 @@ def test_gradients_reach_every_weight_and_every_input(name, policy):
         for i, x in zip(real, given, strict=True):
             every[i] = x
         return sum(
-            keras.ops.vdot(keras.ops.cast(y, "float32"), draw(*y.shape))
+            keras.ops.sum(
+                keras.ops.multiply(
+                    keras.ops.cast(y, "float32"),
+                    keras.ops.convert_to_tensor(draw(*y.shape)),
+                )
+            )
             for y in call(name, layer, *every)
         )
 
