@@ -135,7 +135,7 @@ def gradients(function, inputs, weights=()):
 
     Args:
         function: Callable `function(*inputs)` that returns a scalar tensor.
-        inputs: Sequence of float arrays.
+        inputs: Sequence of arrays; those of integers have no gradient.
         weights: Sequence of Keras variables that it uses.
 
     Returns:
@@ -161,9 +161,27 @@ def with_gradients(function, inputs, weights=()):
         Tuple of the values and the list of gradients.
     """
     inputs, weights = tensors(list(inputs)), list(weights)
+    real = [
+        keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype))
+        for x in inputs
+    ]
+
+    def of_real_inputs(*given):
+        given = iter(given)
+        return function(
+            *(
+                next(given) if r else x
+                for r, x in zip(real, inputs, strict=True)
+            )
+        )
+
     values, found = globals()[f"_{BACKEND}_gradients"](
-        function, inputs, weights
+        of_real_inputs,
+        [x for r, x in zip(real, inputs, strict=True) if r],
+        weights,
     )
+    found = iter(found)
+    found = [next(found) if r else None for r in real] + list(found)
     return values, [
         keras.ops.zeros_like(x) if dx is None else dx
         for x, dx in zip([*inputs, *weights], found, strict=True)
