@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 BACKENDS ?= tensorflow jax torch
 # The tests of what does not need TensorFlow.
 BACKENDS_TESTS := tests/layers tests/ops tests/test_docstrings.py \
-	tests/training/test_gradient_norms.py
+	tests/training/test_gradient_reach.py
 
 SENTENCE := 我爱中国
 DEMO := runs/demo

@@ -408,5 +408,7 @@ def test_unknown_kind_suggests_the_nearest(kind, near):
 
 
 def test_unknown_kind_lists_them_all():
-    with pytest.raises(ValueError, match="'character', 'word', 'subword'"):
+    with pytest.raises(
+        ValueError, match="'character', 'word', 'whitespace', 'subword'"
+    ):
         make_tokenizer("zzz", ["a"])

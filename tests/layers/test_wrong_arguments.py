@@ -62,6 +62,14 @@ WRONG = {
     "backward_layer": ("an LSTM", 3),
     "attention": ("Bahdanau", 3, None, []),
     "attention_cell": ("Bahdanau", 3, None),
+    "attention_layer": ("Dense", 3, []),
+    "attention_function": ("softmax", 3),
+    "input_function": ("concatenate", 3),
+    "next_inputs_function": ("embed", 3),
+    "output_layer": ("Dense", 3),
+    "embedding": ("Embedding", 3, None),
+    "residual_from": (0, 1, 2.5, True, "3"),
+    "sampling_probability": (-0.1, 1.5, True, "0.5", None, float("nan")),
 }
 ARGUMENTS = [
     (name, argument)

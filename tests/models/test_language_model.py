@@ -142,7 +142,7 @@ def test_generate_goes_on_from_prompts_of_any_length(writer):
         "we see a sea",
         "we see a sea",
     ]
-    assert writer.generate("to b", max_length=6) == "to be "
+    assert writer.generate("to b", max_length=6) == "to be"
 
 
 def test_generate_from_nothing_and_with_strange_characters(writer):

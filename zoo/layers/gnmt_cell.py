@@ -107,18 +107,17 @@ class GNMTCell(ReadingCell):
         attention_function=None,
         **kwargs,
     ):
-        cells = list(cells)
-        if len(cells) < 2:
+        if not isinstance(cells, list | tuple) or len(cells) < 2:
             raise ValueError(
                 "Expected `cells` to be a list of at least two cells, got "
-                f"{cells}. A single one is a `zoo.layers.AttentionCell`."
+                f"{cells!r}. A single one is a `zoo.layers.AttentionCell`."
             )
         for cell in cells:
             check_cell(cell)
         check_choice("query", query, ("before", "after"))
         check_residual_from(residual_from, cells)
         super().__init__(attention, attention_function, **kwargs)
-        self.cells = cells
+        self.cells = list(cells)
         self.query = query
         self.residual_from = residual_from
 

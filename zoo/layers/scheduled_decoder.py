@@ -7,6 +7,7 @@ from keras import ops
 
 from zoo.layers.attached_mask import attached_mask
 from zoo.layers.attention_decoder import AttentionDecoder
+from zoo.layers.recurrent_cell import check_seed
 from zoo.ops.recurrent import unroll
 
 SCHEDULE = keras.optimizers.schedules.LearningRateSchedule
@@ -38,6 +39,7 @@ class ScheduledDecoder(AttentionDecoder):
         **kwargs,
     ):
         check_probability(sampling_probability)
+        check_seed(seed)
         super().__init__(attention_cell, output_layer, **kwargs)
         self.sampling_probability = sampling_probability
         self.seed = seed

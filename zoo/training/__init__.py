@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     names={
         "BestBleu": "zoo.training.best_bleu",
-        "gradient_norms": "zoo.training.gradient_norms",
+        "gradient_norms": "zoo.training.gradient_reach",
         "SamplingSchedule": "zoo.training.sampling_schedule",
         "TokenCrossentropy": "zoo.training.token_crossentropy",
     },
