@@ -54,6 +54,9 @@ class Config:
     decay_after: int = field(5, "epochs before the first decay")
     clip: float = field(5.0, "largest global norm of a gradient")
     seed: int = field(1, "of weights and dropout")
+    train_first: bool = field(
+        True, "without it: evaluate what is in the folder"
+    )
 
 
 BOOK = Config()
@@ -210,7 +213,8 @@ def main(config):
         build_backbone(config, tokenizer),
         zoo.models.LanguageModelPreprocessor(tokenizer),
     )
-    train_model(config, model, ids, folder)
+    if config.train_first:
+        train_model(config, model, ids, folder)
     checkpoint = folder / "best.weights.h5"
     if not checkpoint.exists():
         sys.exit(f"No epoch was finished: {checkpoint} is missing.")
@@ -220,6 +224,7 @@ def main(config):
         sampler=keras_hub.samplers.TopKSampler(k=10, seed=config.seed)
     )
     model.save_to_preset(str(folder / "model" / "preset"))
+    zoo.export(model, folder / "model" / "1")
     valid, test, source = REFERENCES.get(config.name, ("", "", ""))
     figures = [
         Figure("weights", f"{model.count_params():,}"),

@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = attach(
         "Translation": "zoo.data.translation",
         "WhitespaceTokenizer": "zoo.data.whitespace_tokenizer",
         "WordTokenizer": "zoo.data.word_tokenizer",
+        "build_table": "zoo.data.normalization",
         "contiguous_batches": "zoo.data.contiguous",
         "make_tokenizer": "zoo.data.tokenizer_kinds",
         "read_pairs": "zoo.data.readers",

@@ -7,6 +7,7 @@ import unicodedata
 import tensorflow as tf
 
 WORD_MARK = "\u2581"  # LOWER ONE EIGHTH BLOCK, "▁": a space before a token
+LINE_MARK = "\u23ce"  # RETURN SYMBOL, "⏎": the end of a line, where it is kept
 REPLACEMENT = "\ufffd"  # what a broken UTF-8 byte becomes
 
 # Format characters that only separate: zero width space, word joiner, BOM.
@@ -80,13 +81,15 @@ def _build_table(simplify, lowercase):
     return table
 
 
-def build_table(simplify=False, lowercase=False):
+def build_table(simplify=False, lowercase=False, keep_lines=False):
     """Builds the character table of a `Normalizer`.
 
     Args:
         simplify: Boolean, Traditional -> Simplified Chinese (OpenCC's `t2s`
             applied character by character).
         lowercase: Boolean, lower case.
+        keep_lines: Boolean, line feed -> `⏎` (U+23CE), which `detokenize`
+            turns back, instead of a space: for models of whole pages.
 
     Returns:
         A dict from a character to its replacement, without the characters
@@ -98,7 +101,10 @@ def build_table(simplify=False, lowercase=False):
     >>> table["漢"], table["Ａ"], table["…"], "字" in table
     ('汉', 'A', '...', False)
     """
-    return dict(_build_table(bool(simplify), bool(lowercase)))
+    table = dict(_build_table(bool(simplify), bool(lowercase)))
+    if keep_lines:
+        table["\n"] = LINE_MARK
+    return table
 
 
 def table_to_text(table):

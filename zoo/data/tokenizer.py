@@ -6,6 +6,7 @@ import pathlib
 import keras_hub
 import tensorflow as tf
 
+from zoo.data.normalization import LINE_MARK
 from zoo.data.normalization import WORD_MARK
 from zoo.data.normalization import Normalizer
 from zoo.data.normalization import Untracked
@@ -33,7 +34,9 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
 
     In tokens `▁` (U+2581) stands for a space. Joining the tokens and turning
     `▁` into spaces gives the normalised text back, so `detokenize` inverts
-    `tokenize` exactly where no token was unknown.
+    `tokenize` exactly where no token was unknown. With a table that keeps
+    lines (`zoo.data.build_table(keep_lines=True)`), `⏎` (U+23CE) stands for a
+    line break.
 
     The ids 0 to 3 are `<pad>`, `<unk>`, `<sos>` and `<eos>`; text never maps
     to them, except to `<unk>`.
@@ -253,7 +256,8 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
                 tf.gather(self._text_of_id, ids), axis=-1
             )
             text = tf.strings.regex_replace(text, WORD_MARK, " ")
-            return tf.strings.strip(text)
+            text = tf.strings.strip(text)
+            return tf.strings.regex_replace(text, LINE_MARK, "\n")
 
     # Learning.
 

@@ -8,11 +8,25 @@ from keras import ops
 
 from zoo.data.contiguous import cut
 from zoo.data.translate_batches import as_bytes
+from zoo.decoding import sample
 from zoo.models.generation import KeepsSampler
 from zoo.models.generation import sample_tokens
 from zoo.models.language_model_backbone import LanguageModelBackbone
 from zoo.models.language_model_preprocessor import LanguageModelPreprocessor
 from zoo.training.token_crossentropy import TokenCrossentropy
+
+_LONGEST = 1000  # tokens that `sample_tensor` writes after a prompt
+
+
+class _SeedTensor(keras.random.SeedGenerator):
+    """A seed that is known only when the graph runs."""
+
+    def __init__(self, seed):
+        self._seed = seed
+
+    def next(self, ordered=True):
+        seed = tf.cast(self._seed, tf.int32)
+        return tf.stack([seed, tf.zeros_like(seed)])
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -222,16 +236,93 @@ class LanguageModel(KeepsSampler, keras_hub.models.CausalLM):
         texts = as_bytes(texts)
         log_probs, lengths = [np.zeros(0)], [np.zeros(0, int)]
         for start in range(0, len(texts), batch_size):
-            x, y, weights = self.preprocessor(
+            scores, counts = self.score_tensor(
                 tf.constant(texts[start : start + batch_size])
             )
-            losses, _ = self._token_losses(
-                x["token_ids"], y, None, x["padding_mask"]
-            )
-            losses = ops.convert_to_numpy(losses) * weights.numpy()
-            log_probs.append(-losses.sum(axis=1))
-            lengths.append(weights.numpy().sum(axis=1).astype(int))
+            log_probs.append(scores.numpy().astype("float64"))
+            lengths.append(counts.numpy())
         return np.concatenate(log_probs), np.concatenate(lengths)
+
+    def score_tensor(self, texts):
+        """What `score` does, in a graph.
+
+        Args:
+            texts: String tensor of shape `(batch_size,)`.
+
+        Returns:
+            Tuple of the log-probabilities, float32, and the numbers of
+            tokens, int32, both of shape `(batch_size,)`.
+        """
+        # whole texts, however long
+        x, y, weights = self.preprocessor(texts, sequence_length=1 << 30)
+        losses, _ = self._token_losses(
+            x["token_ids"], y, None, x["padding_mask"]
+        )
+        lengths = tf.reduce_sum(tf.cast(weights, tf.int32), axis=1)
+        return -tf.reduce_sum(losses * weights, axis=1), lengths
+
+    def sample_tensor(self, prompts, max_tokens, temperature=1.0, seed=0):
+        """Completes prompts by sampling, in a graph that takes any options.
+
+        `generate` writes with any sampler of keras_hub; this is what an
+        exported model does, and every option may be a tensor.
+
+        Args:
+            prompts: String tensor of shape `(batch_size,)`.
+            max_tokens: Integer scalar, the most tokens to write after a
+                prompt; what is above 1,000 counts as 1,000.
+            temperature: Float scalar, of `zoo.decoding.sample`; 0 for the
+                most probable token each time.
+            seed: Integer scalar. Same seed and batch, same texts.
+
+        Returns:
+            String tensor `(batch_size,)`: prompts and what follows them.
+        """
+        tokenizer = self.preprocessor.tokenizer
+        end = tokenizer.end_token_id
+        ids = tokenizer.tokenize(prompts)
+        start = tf.fill((ids.nrows(), 1), end)
+        read = tf.concat([start, ids], axis=1)
+        lengths = ids.row_lengths()[:, None]
+        read = read.to_tensor()
+        steps = tf.range(tf.shape(read)[1], dtype=lengths.dtype)
+        # the last token of a prompt is the first that `sample` hands to a step
+        state = self.backbone.read(read, mask=steps < lengths)[1]
+        last = tf.gather(read, lengths[:, 0], batch_dims=1)
+
+        def step(tokens, state):
+            count, state = state
+            logits, state = self.step(tokens, state)
+            logits = self._writable(logits) / tf.maximum(
+                tf.cast(temperature, tf.float32), 1e-6
+            )
+            # as many as were asked for are written: only the end is left
+            is_end = tf.range(tf.shape(logits)[1]) == end
+            over = (count >= max_tokens)[:, None]
+            return tf.where(over & ~is_end, -np.inf, logits), (
+                count + 1,
+                state,
+            )
+
+        count = tf.zeros(tf.shape(last), tf.int32)
+        found = sample(
+            step,
+            last,
+            (count, state),
+            max_length=_LONGEST + 1,
+            end_id=end,
+            seed=_SeedTensor(seed),
+            pad_id=0,
+        )
+        written = tf.RaggedTensor.from_tensor(found.ids[:, 0], padding=0)
+        return tokenizer.detokenize(tf.concat([ids, written], axis=1))
+
+    @staticmethod
+    def _writable(logits):
+        """Logits with which padding, unknown and start are never written."""
+        never = np.zeros(logits.shape[-1], "float32")
+        never[[0, 1, 2]] = -np.inf
+        return logits + never
 
     def step(self, tokens, state):
         """Reads one token of each row.
@@ -254,12 +345,10 @@ class LanguageModel(KeepsSampler, keras_hub.models.CausalLM):
 
         Padding, unknown and start tokens are never written.
         """
-        never = np.zeros(self.backbone.vocabulary_size, "float32")
-        never[[0, 1, 2]] = -np.inf
 
         def step(tokens, state):
             logits, state = self.step(tokens, state)
-            return logits + never, state
+            return self._writable(logits), state
 
         token_ids, mask = sample_tokens(
             self,

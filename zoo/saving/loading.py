@@ -1,5 +1,7 @@
 """Models of the zoo, by name or path."""
 
+import json
+
 from zoo.saving.catalog import find_model
 
 
@@ -11,10 +13,10 @@ def load(name_or_path):
             model, a SavedModel or a preset; see `zoo.saving.find_model`.
 
     Returns:
-        If the model has a preset, a `zoo.models.Seq2Seq`, which can be
-        trained further, searched with any width and exported. Otherwise a
-        `zoo.saving.SavedTranslator`, which can what its SavedModel can. Both
-        have `translate`.
+        If the model has a preset, a `zoo.models.Seq2Seq` or a
+        `zoo.models.LanguageModel`, which can be trained further and exported.
+        Otherwise a `zoo.saving.SavedTranslator`, which can what its
+        SavedModel can, `translate` above all.
 
     Raises:
         FileNotFoundError: If there is no such model; the message says where
@@ -30,9 +32,12 @@ def load(name_or_path):
     """
     model = find_model(name_or_path)
     if model.preset is not None:
-        from zoo.models import Seq2Seq
+        import zoo.models
 
-        return Seq2Seq.from_preset(str(model.preset))
+        config = json.loads((model.preset / "config.json").read_text())
+        is_writer = config.get("class_name") == "LanguageModelBackbone"
+        task = zoo.models.LanguageModel if is_writer else zoo.models.Seq2Seq
+        return task.from_preset(str(model.preset))
     from zoo.saving.saved_translator import SavedTranslator
 
     return SavedTranslator(model.saved_model)

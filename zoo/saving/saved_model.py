@@ -15,6 +15,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from zoo.saving.array_signatures import array_signatures
 from zoo.saving.catalog import SAVED_MODEL_FILE
 from zoo.saving.catalog import is_saved_model
+from zoo.saving.language_model_signatures import language_model_signatures
 from zoo.saving.translation_signatures import translation_signatures
 
 _CHECK = pathlib.Path(__file__).with_name("check_saved_model.py")
@@ -43,6 +44,15 @@ def export(model, folder):
     - `tokenize`: `tokens` (strings) and `ids` (int32), `(batch_size,
       source_length)`: what the model reads, end token included.
 
+    A `zoo.models.LanguageModel` gets
+
+    - `generate`: from `prompt` (strings, `(batch_size,)`) and the scalars
+      `max_tokens` (int32), `temperature` (float32; 0: the most probable token
+      each time) and `seed` (int32), `text`: the prompts, completed;
+    - `score`: from `text`, `log_probability` (float32, natural logarithm,
+      the end of the text included) and `tokens` (int32, their number), both
+      `(batch_size,)`.
+
     A functional `keras.Model` gets `serving_default` alone, whose inputs and
     outputs have the names of the layers that they come from.
 
@@ -57,8 +67,8 @@ def export(model, folder):
     that went well. Until then an older one stays as it is.
 
     Args:
-        model: A `zoo.models.Seq2Seq` with a preprocessor, or a functional
-            `keras.Model`.
+        model: A `zoo.models.Seq2Seq` or `zoo.models.LanguageModel` with a
+            preprocessor, or a functional `keras.Model`.
         folder: string or path. An older SavedModel there is replaced.
 
     Returns:
@@ -167,11 +177,14 @@ def _signatures(model):
         )
     if hasattr(model, "translate_tensor"):
         return translation_signatures(model)
+    if hasattr(model, "sample_tensor"):
+        return language_model_signatures(model)
     if getattr(model, "inputs", None):
         return array_signatures(model)
     raise TypeError(
-        "Expected a zoo.models.Seq2Seq or a functional keras.Model to export, "
-        f"got {type(model).__name__}. For others use model.export()."
+        "Expected a zoo.models.Seq2Seq, a zoo.models.LanguageModel or a "
+        f"functional keras.Model to export, got {type(model).__name__}. For "
+        "others use model.export()."
     )
 
 
