@@ -12,17 +12,15 @@ far is evaluated and exported.
 """
 
 import dataclasses
-import math
 import pathlib
-import sys
 import time
 
 import keras
-import keras_hub
 import numpy as np
 
 import zoo
 from recipes import command_line
+from recipes import language_model
 from recipes.command_line import field
 from recipes.corpora import read_texts
 from recipes.report import Figure
@@ -150,32 +148,6 @@ def build_backbone(config, tokenizer):
     )
 
 
-class Epochs(keras.callbacks.Callback):
-    """Starts each epoch from a zero state, measures it and keeps the best."""
-
-    def __init__(self, config, valid, path):
-        super().__init__()
-        self.config = config
-        self.valid = valid
-        self.path = path
-        self.best = math.inf
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.model.reset_state()
-        decays = max(0, epoch + 1 - self.config.decay_after)
-        rate = self.config.learning_rate * self.config.decay**decays
-        self.model.optimizer.learning_rate = rate
-
-    def on_epoch_end(self, epoch, logs=None):
-        perplexity = self.model.perplexity(self.valid)
-        logs["valid_perplexity"] = perplexity
-        if perplexity < self.best:
-            self.best = perplexity
-            partial = self.path.with_name(f"partial.{self.path.name}")
-            self.model.save_weights(partial)
-            partial.replace(self.path)
-
-
 def train_model(config, model, ids, folder):
     """Fits the model; the best epoch's weights go to best.weights.h5."""
     model.compile(
@@ -183,22 +155,23 @@ def train_model(config, model, ids, folder):
         zoo.training.TokenCrossentropy(sum_over_time=True),
         jit_compile=False,
     )
-    try:
-        model.fit(
-            zoo.data.contiguous_batches(
-                ids[0], config.batch_size, config.num_steps
-            ),
-            epochs=config.epochs,
-            callbacks=[
-                Epochs(config, ids[1], folder / "best.weights.h5"),
-                keras.callbacks.CSVLogger(folder / "history.csv"),
-                keras.callbacks.TensorBoard(folder / "logs", write_graph=False),
-                keras.callbacks.TerminateOnNaN(),
-            ],
-            verbose=1 if sys.stdout.isatty() else 2,
-        )
-    except KeyboardInterrupt:
-        print("\nInterrupted: going on with the best epoch so far.")
+    language_model.train(
+        config,
+        model,
+        zoo.data.contiguous_batches(
+            ids[0], config.batch_size, config.num_steps
+        ),
+        language_model.Epochs(
+            learning_rates(config), ids[1], folder / "best.weights.h5"
+        ),
+        folder,
+    )
+
+
+def learning_rates(config):
+    """The learning rate of each epoch."""
+    decays = [max(0, i + 1 - config.decay_after) for i in range(config.epochs)]
+    return [config.learning_rate * config.decay**n for n in decays]
 
 
 def main(config):
@@ -215,16 +188,7 @@ def main(config):
     )
     if config.train_first:
         train_model(config, model, ids, folder)
-    checkpoint = folder / "best.weights.h5"
-    if not checkpoint.exists():
-        sys.exit(f"No epoch was finished: {checkpoint} is missing.")
-    model.load_weights(checkpoint)
-    model = model.without_carry()
-    model.compile(
-        sampler=keras_hub.samplers.TopKSampler(k=10, seed=config.seed)
-    )
-    model.save_to_preset(str(folder / "model" / "preset"))
-    zoo.export(model, folder / "model" / "1")
+    model = language_model.best_model(model, folder, config.seed)
     valid, test, source = REFERENCES.get(config.name, ("", "", ""))
     figures = [
         Figure("weights", f"{model.count_params():,}"),

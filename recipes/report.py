@@ -1,5 +1,6 @@
 """What the reports of all recipes are made of."""
 
+import json
 import os
 import pathlib
 import platform
@@ -47,11 +48,13 @@ def write_report(folder, module, config, figures, sections, started):
     lines += [f"| {' | '.join(map(str, figure))} |" for figure in figures]
     for heading, text in sections.items():
         lines += ["", f"## {heading}", "", text]
-    run = {
-        "seed": config.seed,
-        "minutes": round((time.time() - started) / 60, 2),
-        **machine(),
-    }
+    run = {"seed": config.seed}
+    training = folder / "training.json"
+    if training.exists():
+        run["minutes of training"] = json.loads(training.read_text())["minutes"]
+    if getattr(config, "train_first", True):
+        run["minutes"] = round((time.time() - started) / 60, 2)
+    run.update(machine())
     lines += ["", "## This run", ""]
     lines += [f"- {name}: {value}" for name, value in run.items()]
     text = "\n".join([*lines, ""])

@@ -37,6 +37,23 @@ def test_equation(tie_weights, mode):
     np.testing.assert_allclose(numpy_of(found), expected, atol=1e-5)
 
 
+def test_a_kernel_of_another_width():
+    layer = make(tie_weights=False, reverse_dim=6)
+    assert tuple(layer(np.array([[1, 2]])).shape) == (1, 2, DIM)
+    hidden = draw(2, 6)
+    expected = hidden @ numpy_of(layer.reverse_embeddings)
+    expected += numpy_of(layer.bias)
+    found = numpy_of(layer(hidden, reverse=True))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    copy = BiasedEmbedding.from_config(layer.get_config())
+    assert copy.reverse_dim == 6
+
+
+def test_shared_embeddings_have_one_width():
+    with pytest.raises(ValueError, match="reverse_dim=6"):
+        BiasedEmbedding(TOKENS, DIM, reverse_dim=6)
+
+
 def test_forward_is_an_embedding():
     layer = make()
     ids = np.array([[0, 6], [3, 3]])

@@ -194,6 +194,17 @@ def test_keras_file_keeps_the_model(tmp_path):
     np.testing.assert_array_equal(copy(inputs_of(ids)), model(inputs_of(ids)))
 
 
+def test_softmax_of_another_width_than_the_embeddings(tmp_path):
+    model = make_model(tie_embeddings=False, embedding_dim=3)
+    ids = draw_ids(2, 4)
+    model.train_on_batch(inputs_of(ids), ids)
+    logits = model(inputs_of(ids))
+    assert tuple(logits.shape) == (2, 4, VOCABULARY)
+    model.save(tmp_path / "model.keras")
+    copy = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(copy(inputs_of(ids)), logits)
+
+
 def test_preprocessor_shifts_by_one():
     tokenizer = CharacterTokenizer.train(["abc"])
     preprocessor = LanguageModelPreprocessor(tokenizer, sequence_length=3)

@@ -20,20 +20,23 @@ class BiasedEmbedding(keras.layers.ReversibleEmbedding):
     Args:
         input_dim: Number of tokens.
         output_dim: Width of an embedding.
+        reverse_dim: Width of the vectors that score tokens, if it is another;
+            only with `tie_weights=False`.
         **kwargs: Further arguments of `keras.layers.ReversibleEmbedding`;
             with `tie_weights=False`, the softmax has a kernel of its own in
             place of E.
 
     Call arguments:
         inputs: Token ids, integers of any shape; with `reverse=True` vectors
-            `(..., output_dim)`.
+            `(..., reverse_dim)`.
         reverse: Whether to score all tokens instead of embedding some.
 
     Returns:
         Embeddings `(..., output_dim)`, or logits `(..., input_dim)`.
 
     Raises:
-        ValueError: As `keras.layers.ReversibleEmbedding`.
+        ValueError: If `reverse_dim` differs from `output_dim` with
+            `tie_weights=True`.
 
     Example:
 
@@ -44,8 +47,27 @@ class BiasedEmbedding(keras.layers.ReversibleEmbedding):
     (1, 3, 10)
     """
 
+    def __init__(self, input_dim, output_dim, reverse_dim=None, **kwargs):
+        super().__init__(input_dim, output_dim, **kwargs)
+        self.reverse_dim = reverse_dim or output_dim
+        if self.tie_weights and self.reverse_dim != output_dim:
+            raise ValueError(
+                "Expected vectors as wide as the embeddings with "
+                f"tie_weights=True, got output_dim={output_dim} and "
+                f"reverse_dim={reverse_dim}. Change one, or take "
+                "tie_weights=False."
+            )
+
     def build(self, input_shape=None):
-        super().build(input_shape)
+        if self.reverse_dim == self.output_dim:
+            super().build(input_shape)
+        else:
+            keras.layers.Embedding.build(self, input_shape)
+            self.reverse_embeddings = self.add_weight(
+                shape=(self.reverse_dim, self.input_dim),
+                initializer=self.embeddings_initializer,
+                name="reverse_embeddings",
+            )
         self.bias = self.add_weight(
             shape=(self.input_dim,), initializer="zeros", name="bias"
         )
@@ -57,6 +79,9 @@ class BiasedEmbedding(keras.layers.ReversibleEmbedding):
         inputs = keras.ops.cast(inputs, self.compute_dtype)
         logits = super().call(inputs, reverse=True)
         return logits + keras.ops.cast(self.bias, logits.dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "reverse_dim": self.reverse_dim}
 
     @property
     def variable_serialization_spec(self):

@@ -125,6 +125,7 @@ class LanguageModelBackbone(keras_hub.models.Backbone):
         self.token_embedding = BiasedEmbedding(
             vocabulary_size,
             embedding_dim,
+            reverse_dim=widths[-1],
             tie_weights=tie_embeddings,
             embeddings_initializer=uniform,
             dtype=dtype,

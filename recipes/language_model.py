@@ -1,0 +1,103 @@
+"""What the recipes of language models have in common: training, measuring."""
+
+import dataclasses
+import json
+import math
+import sys
+import time
+
+import keras
+import keras_hub
+
+import zoo
+
+
+class Epochs(keras.callbacks.Callback):
+    """Starts each epoch from a zero state, measures it and keeps the best.
+
+    Args:
+        rates: Learning rate of each epoch, or `None` if the optimizer has a
+            schedule of its own.
+        valid: Token ids to measure the perplexity on.
+        path: Where the best epoch's weights go.
+        rows: Number of pieces in which `valid` is read side by side.
+    """
+
+    def __init__(self, rates, valid, path, rows=1):
+        super().__init__()
+        self.rates = rates
+        self.valid = valid
+        self.path = path
+        self.rows = rows
+        self.best = math.inf
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.reset_state()
+        if self.rates is not None:
+            self.model.optimizer.learning_rate = self.rates[epoch]
+
+    def on_epoch_end(self, epoch, logs=None):
+        perplexity = self.model.perplexity(self.valid, batch_size=self.rows)
+        logs["valid_perplexity"] = perplexity
+        if perplexity < self.best:
+            self.best = perplexity
+            partial = self.path.with_name(f"partial.{self.path.name}")
+            self.model.save_weights(partial)
+            partial.replace(self.path)
+
+
+def train(config, model, data, epochs, folder):
+    """Fits a compiled model; the best epoch's weights are kept.
+
+    Leaves `config.json`, `history.csv`, `best.weights.h5`, TensorBoard's logs
+    and `training.json` with the minutes that it took. Ctrl-C ends it after
+    the last whole epoch.
+
+    Args:
+        config: The recipe's configuration, with `epochs`.
+        model: A compiled `zoo.models.LanguageModel`.
+        data: What `zoo.data.contiguous_batches` makes.
+        epochs: An `Epochs`.
+        folder: Path of the run's folder.
+    """
+    started = time.time()
+    settings = json.dumps(dataclasses.asdict(config), indent=2)
+    (folder / "config.json").write_text(settings, encoding="utf-8")
+    try:
+        model.fit(
+            data,
+            epochs=config.epochs,
+            callbacks=[
+                epochs,
+                keras.callbacks.CSVLogger(folder / "history.csv"),
+                keras.callbacks.TensorBoard(folder / "logs", write_graph=False),
+                keras.callbacks.TerminateOnNaN(),
+            ],
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
+    except KeyboardInterrupt:
+        print("\nInterrupted: going on with the best epoch so far.")
+    minutes = round((time.time() - started) / 60, 2)
+    (folder / "training.json").write_text(json.dumps({"minutes": minutes}))
+
+
+def best_model(model, folder, seed):
+    """The best epoch's model for batches of any size, exported.
+
+    Args:
+        model: The model that was trained.
+        folder: Path of the run's folder; gets `model/preset` and `model/1`.
+        seed: Of the sampler that it is compiled with.
+
+    Returns:
+        A compiled `zoo.models.LanguageModel`.
+    """
+    checkpoint = folder / "best.weights.h5"
+    if not checkpoint.exists():
+        sys.exit(f"No epoch was finished: {checkpoint} is missing.")
+    model.load_weights(checkpoint)
+    model = model.without_carry()
+    model.compile(sampler=keras_hub.samplers.TopKSampler(k=10, seed=seed))
+    model.save_to_preset(str(folder / "model" / "preset"))
+    zoo.export(model, folder / "model" / "1")
+    return model
