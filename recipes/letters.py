@@ -5,7 +5,7 @@
 is the task of 天雨粟's article 《从Encoder到Decoder实现Seq2Seq模型》: an
 encoder of two LSTM layers reads a word of one to seven letters, a decoder of
 two writes the same letters in the order of the alphabet. Two minutes. Preset
-`best` adds attention, and draws which letter it looked at.
+`best` adds attention, which it draws, and reads more words; six minutes.
 """
 
 import dataclasses
@@ -51,7 +51,9 @@ class Config:
 BOOK = Config()
 PRESETS = {
     "book": BOOK,
-    "best": dataclasses.replace(BOOK, name="letters_best", attention=True),
+    "best": dataclasses.replace(
+        BOOK, name="letters_best", attention=True, words=40_000, epochs=25
+    ),
     "smoke": dataclasses.replace(
         BOOK,
         name="letters_smoke",

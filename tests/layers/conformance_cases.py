@@ -428,9 +428,18 @@ CASES = {
     ),
     "BiasedEmbedding": Case(
         lambda: {"input_dim": 9, "output_dim": FEATURES},
-        lambda: {},
+        lambda: {
+            "output_dim": UNITS,
+            "reverse_dim": FEATURES,
+            "tie_weights": False,
+        },
         (X,),
         lambda layer, x, **arguments: layer(x, reverse=True, **arguments),
+    ),
+    "ActivationRegularization": Case(
+        lambda: {},
+        lambda: {"alpha": 2.0, "beta": 0.5},
+        (X,),
     ),
     "FixedNormEmbedding": Case(
         lambda: {"input_dim": 9, "output_dim": FEATURES},

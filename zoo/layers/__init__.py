@@ -1,5 +1,6 @@
 """Keras layers: what a user imports into a model of their own."""
 
+from zoo.layers.activation_regularization import ActivationRegularization
 from zoo.layers.attention_cell import AttentionCell
 from zoo.layers.attention_cell_state import AttentionCellState
 from zoo.layers.attention_decoder import AttentionDecoder
@@ -43,6 +44,7 @@ __all__ = [
     "LSTM",
     "NAS",
     "RNN",
+    "ActivationRegularization",
     "AttentionCell",
     "AttentionCellState",
     "AttentionDecoder",

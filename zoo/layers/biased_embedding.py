@@ -2,6 +2,9 @@
 
 import keras
 
+from zoo.layers.recurrent_cell import check_positive_integer
+from zoo.layers.recurrent_cell import check_units
+
 
 @keras.saving.register_keras_serializable(package="zoo")
 class BiasedEmbedding(keras.layers.ReversibleEmbedding):
@@ -35,8 +38,8 @@ class BiasedEmbedding(keras.layers.ReversibleEmbedding):
         Embeddings `(..., output_dim)`, or logits `(..., input_dim)`.
 
     Raises:
-        ValueError: If `reverse_dim` differs from `output_dim` with
-            `tie_weights=True`.
+        ValueError: If a size is no positive integer, or `reverse_dim`
+            differs from `output_dim` with `tie_weights=True`.
 
     Example:
 
@@ -48,18 +51,22 @@ class BiasedEmbedding(keras.layers.ReversibleEmbedding):
     """
 
     def __init__(self, input_dim, output_dim, reverse_dim=None, **kwargs):
+        check_positive_integer("input_dim", input_dim, "It counts the tokens.")
+        check_units(output_dim, "output_dim")
         super().__init__(input_dim, output_dim, **kwargs)
-        self.reverse_dim = reverse_dim or output_dim
-        if self.tie_weights and self.reverse_dim != output_dim:
+        if reverse_dim is not None:
+            check_units(reverse_dim, "reverse_dim")
+        if self.tie_weights and reverse_dim not in (None, output_dim):
             raise ValueError(
                 "Expected vectors as wide as the embeddings with "
                 f"tie_weights=True, got output_dim={output_dim} and "
                 f"reverse_dim={reverse_dim}. Change one, or take "
                 "tie_weights=False."
             )
+        self.reverse_dim = reverse_dim
 
     def build(self, input_shape=None):
-        if self.reverse_dim == self.output_dim:
+        if self.reverse_dim in (None, self.output_dim):
             super().build(input_shape)
         else:
             keras.layers.Embedding.build(self, input_shape)
