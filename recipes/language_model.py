@@ -21,14 +21,17 @@ class Epochs(keras.callbacks.Callback):
         valid: Token ids to measure the perplexity on.
         path: Where the best epoch's weights go.
         rows: Number of pieces in which `valid` is read side by side.
+        average: A `zoo.training.NonMonotonicAverage` to measure and keep in
+            place of the weights, or `None`.
     """
 
-    def __init__(self, rates, valid, path, rows=1):
+    def __init__(self, rates, valid, path, rows=1, average=None):
         super().__init__()
         self.rates = rates
         self.valid = valid
         self.path = path
         self.rows = rows
+        self.average = average
         self.best = math.inf
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -37,13 +40,22 @@ class Epochs(keras.callbacks.Callback):
             self.model.optimizer.learning_rate = self.rates[epoch]
 
     def on_epoch_end(self, epoch, logs=None):
+        if self.average is None:
+            logs["valid_perplexity"] = self.measure()
+            return
+        with self.average.applied():
+            logs["valid_perplexity"] = self.measure()
+        self.average.measured(logs["valid_perplexity"])
+
+    def measure(self):
+        """Perplexity on `valid`; keeps the weights if it is the best yet."""
         perplexity = self.model.perplexity(self.valid, batch_size=self.rows)
-        logs["valid_perplexity"] = perplexity
         if perplexity < self.best:
             self.best = perplexity
             partial = self.path.with_name(f"partial.{self.path.name}")
             self.model.save_weights(partial)
             partial.replace(self.path)
+        return perplexity
 
 
 def train(config, model, data, epochs, folder):
@@ -61,6 +73,7 @@ def train(config, model, data, epochs, folder):
         folder: Path of the run's folder.
     """
     started = time.time()
+    averages = [] if epochs.average is None else [epochs.average]
     settings = json.dumps(dataclasses.asdict(config), indent=2)
     (folder / "config.json").write_text(settings, encoding="utf-8")
     try:
@@ -68,6 +81,7 @@ def train(config, model, data, epochs, folder):
             data,
             epochs=config.epochs,
             callbacks=[
+                *averages,
                 epochs,
                 keras.callbacks.CSVLogger(folder / "history.csv"),
                 keras.callbacks.TensorBoard(folder / "logs", write_graph=False),

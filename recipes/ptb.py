@@ -5,7 +5,8 @@
 is chapter 9.2 of the book: two LSTM layers of 300 units, softmax tied to the
 embeddings, five epochs of plain gradient descent; half an hour on two cores.
 The presets small, medium and large are those of Zaremba, Sutskever & Vinyals,
-"Recurrent Neural Network Regularization" (2014). `--corpus wikitext-2` takes
+"Recurrent Neural Network Regularization" (2014), awd that of Merity, Keskar &
+Socher (2018); large and awd want a GPU. `--corpus wikitext-2` takes
 another corpus, `--files train.txt valid.txt test.txt` texts of your own whose
 tokens are separated by spaces. Ctrl-C ends the training; the best epoch so
 far is evaluated and exported.
@@ -39,18 +40,33 @@ class Config:
     vocabulary_size: int = field(0, "words to keep; 0: all")
     units: int = field(300, "width of each LSTM layer")
     layers: int = field(2, "LSTM layers")
+    embedding_dim: int = field(0, "width of the embeddings; 0: as units")
     tied: bool = field(True, "share the embeddings with the softmax")
     embedding_dropout: float = field(0.1, "share dropped from embeddings")
-    dropout: float = field(0.1, "share dropped from each layer's output")
+    layer_dropout: float = field(0.1, "share dropped between the layers")
+    dropout: float = field(0.1, "share dropped from the last layer's output")
+    word_dropout: float = field(0.0, "share of words dropped as a whole")
+    weight_drop: float = field(0.0, "share dropped from recurrent kernels")
+    variational: bool = field(False, "drop the same at all steps")
+    alpha: float = field(0.0, "price of large outputs")
+    beta: float = field(0.0, "price of outputs that change fast")
     unit_forget_bias: bool = field(True, "forget gates' biases start at one")
-    init: float = field(0.05, "weights start uniform between -init and init")
+    init: float = field(0.05, "weights start within this; 0: as Keras has it")
     batch_size: int = field(20, "pieces of the text, side by side")
     num_steps: int = field(35, "tokens until the gradient is cut")
+    random_steps: bool = field(False, "batches of random lengths around it")
     epochs: int = field(5, "times through the text")
-    learning_rate: float = field(1.0, "of gradient descent")
+    optimizer: str = field("sgd", "sgd, with the loss summed over steps; adam")
+    learning_rate: float = field(1.0, "of the optimizer")
+    cosine: bool = field(False, "let it fall to zero as a cosine")
     decay: float = field(1.0, "factor on the learning rate, each epoch")
     decay_after: int = field(5, "epochs before the first decay")
     clip: float = field(5.0, "largest global norm of a gradient")
+    weight_decay: float = field(0.0, "of the optimizer, times learning rate")
+    average_after: int = field(
+        0, "epochs without gain before averaging; 0: off"
+    )
+    valid_rows: int = field(1, "pieces that valid is read in, each epoch")
     seed: int = field(1, "of weights and dropout")
     train_first: bool = field(
         True, "without it: evaluate what is in the folder"
@@ -64,6 +80,7 @@ SMALL = dataclasses.replace(
     units=200,
     tied=False,
     embedding_dropout=0.0,
+    layer_dropout=0.0,
     dropout=0.0,
     unit_forget_bias=False,
     init=0.1,
@@ -77,12 +94,40 @@ MEDIUM = dataclasses.replace(
     name="ptb_medium",
     units=650,
     embedding_dropout=0.5,
+    layer_dropout=0.5,
     dropout=0.5,
     init=0.05,
     num_steps=35,
     epochs=39,
     decay=0.8,
     decay_after=6,
+)
+# Merity, Keskar & Socher take the mean over 70 steps, which is scaled with a
+# batch's length, where here the sum over its steps is taken.
+AWD = dataclasses.replace(
+    BOOK,
+    name="ptb_awd",
+    units=1150,
+    layers=3,
+    embedding_dim=400,
+    embedding_dropout=0.4,
+    layer_dropout=0.25,
+    dropout=0.4,
+    word_dropout=0.1,
+    weight_drop=0.5,
+    variational=True,
+    alpha=2.0 * 70,
+    beta=1.0 * 70,
+    unit_forget_bias=False,
+    init=0.0,
+    num_steps=70,
+    random_steps=True,
+    epochs=500,
+    learning_rate=30 / 70,
+    clip=0.25 * 70,
+    weight_decay=1.2e-6 * 70,
+    average_after=5,
+    valid_rows=10,
 )
 PRESETS = {
     "book": BOOK,
@@ -93,6 +138,7 @@ PRESETS = {
         name="ptb_large",
         units=1500,
         embedding_dropout=0.65,
+        layer_dropout=0.65,
         dropout=0.65,
         init=0.04,
         clip=10.0,
@@ -100,6 +146,7 @@ PRESETS = {
         decay=1 / 1.15,
         decay_after=14,
     ),
+    "awd": AWD,
     "smoke": dataclasses.replace(
         BOOK,
         name="ptb_smoke",
@@ -115,6 +162,7 @@ REFERENCES = {
     "ptb_small": (120.7, 114.5, "Zaremba et al. 2014"),
     "ptb_medium": (86.2, 82.7, "Zaremba et al. 2014"),
     "ptb_large": (82.2, 78.4, "Zaremba et al. 2014"),
+    "ptb_awd": (60.0, 57.3, "Merity et al. 2018"),
 }
 
 
@@ -134,35 +182,72 @@ def load_data(config):
 
 def build_backbone(config, tokenizer):
     """The network, which carries its state from batch to batch."""
+    embedding_dim = config.embedding_dim or config.units
+    widths = [config.units] * config.layers
+    if config.tied:
+        widths[-1] = embedding_dim
     return zoo.models.LanguageModelBackbone(
         tokenizer.vocabulary_size(),
-        units=config.units,
-        num_layers=config.layers,
+        units=widths,
+        embedding_dim=embedding_dim,
         tie_embeddings=config.tied,
         embedding_dropout=config.embedding_dropout,
-        layer_dropout=config.dropout,
+        layer_dropout=config.layer_dropout,
         dropout=config.dropout,
+        word_dropout=config.word_dropout,
+        weight_drop=config.weight_drop,
+        variational=config.variational,
+        activation_regularization=config.alpha,
+        temporal_regularization=config.beta,
         unit_forget_bias=config.unit_forget_bias,
-        initializer_range=config.init,
+        initializer_range=config.init or None,
         carry_batch_size=config.batch_size,
     )
 
 
 def train_model(config, model, ids, folder):
     """Fits the model; the best epoch's weights go to best.weights.h5."""
+    data = zoo.data.contiguous_batches(
+        ids[0],
+        config.batch_size,
+        config.num_steps,
+        random_seed=config.seed if config.random_steps else None,
+    )
+    rates, rate = learning_rates(config), config.learning_rate
+    if config.cosine:
+        steps = len(ids[0]) // (config.batch_size * config.num_steps)
+        rates, rate = (
+            None,
+            keras.optimizers.schedules.CosineDecay(rate, steps * config.epochs),
+        )
+    optimizers = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.AdamW}
+    if config.optimizer not in optimizers:
+        raise zoo.data.DataError(
+            f"--optimizer: expected one of {', '.join(optimizers)}, got "
+            f"{config.optimizer!r}."
+        )
     model.compile(
-        keras.optimizers.SGD(config.learning_rate, global_clipnorm=config.clip),
-        zoo.training.TokenCrossentropy(sum_over_time=True),
+        optimizers[config.optimizer](
+            rate,
+            global_clipnorm=config.clip,
+            weight_decay=config.weight_decay,
+        ),
+        zoo.training.TokenCrossentropy(sum_over_time=config.optimizer == "sgd"),
         jit_compile=False,
     )
+    average = None
+    if config.average_after:
+        average = zoo.training.NonMonotonicAverage(config.average_after)
     language_model.train(
         config,
         model,
-        zoo.data.contiguous_batches(
-            ids[0], config.batch_size, config.num_steps
-        ),
+        data,
         language_model.Epochs(
-            learning_rates(config), ids[1], folder / "best.weights.h5"
+            rates,
+            ids[1],
+            folder / "best.weights.h5",
+            config.valid_rows,
+            average,
         ),
         folder,
     )

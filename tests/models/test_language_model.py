@@ -229,6 +229,8 @@ def test_every_argument_of_the_backbone_survives_from_config():
         recurrent_dropout=0.5,
         weight_drop=0.6,
         variational=True,
+        activation_regularization=2.0,
+        temporal_regularization=3.0,
         unit_forget_bias=False,
         initializer_range=0.7,
         carry_batch_size=2,
@@ -239,6 +241,20 @@ def test_every_argument_of_the_backbone_survives_from_config():
     assert copy.lstm_layers[1].cell.weight_drop == 0.6
     kernels = [w for w in copy.trainable_weights if w.path.endswith("kernel")]
     assert all(0.5 < np.abs(w.numpy()).max() <= 0.7 for w in kernels)
+
+
+def test_the_loss_has_the_price_of_the_outputs():
+    model, ids = make_model(), draw_ids(2, 4)
+    priced = make_model(
+        activation_regularization=2.0, temporal_regularization=3.0
+    )
+    losses = []
+    for one in (model, priced):
+        one.compile(keras.optimizers.SGD(0.0))
+        losses.append(one.train_on_batch(inputs_of(ids), ids)[0])
+    x = keras.ops.convert_to_numpy(model.backbone(inputs_of(ids)))
+    price = 2 * np.mean(x**2) + 3 * np.mean((x[:, 1:] - x[:, :-1]) ** 2)
+    np.testing.assert_allclose(losses[1] - losses[0], price, rtol=1e-4)
 
 
 def test_variational_dropout_keeps_its_mask_over_time():

@@ -8,6 +8,7 @@ import keras_hub
 import pytest
 
 from recipes import ptb
+from zoo.data import DataError
 
 WORDS = "one two three four five six seven eight".split()
 
@@ -69,6 +70,60 @@ def test_the_books_model_has_its_size():
 
     backbone = ptb.build_backbone(ptb.BOOK, Tokenizer())
     assert backbone.count_params() - 2 * 20 * 2 * 300 == 4_452_400
+
+
+def test_the_awd_lstm_has_its_size():
+    class Tokenizer:
+        def vocabulary_size(self):
+            return 10_000
+
+    backbone = ptb.build_backbone(ptb.AWD, Tokenizer())
+    weights = sum(w.numpy().size for w in backbone.trainable_weights)
+    assert 24.1e6 < weights < 24.3e6  # "24M"
+
+
+def test_awd_at_a_small_size_learns_to_count(files, tmp_path):
+    config = dataclasses.replace(
+        ptb.AWD,
+        files=files,
+        folder=str(tmp_path),
+        units=24,
+        embedding_dim=16,
+        layers=2,
+        embedding_dropout=0.1,
+        layer_dropout=0.1,
+        dropout=0.1,
+        word_dropout=0.0,
+        weight_drop=0.1,
+        alpha=0.1,
+        beta=0.1,
+        init=0.3,
+        batch_size=4,
+        num_steps=12,
+        epochs=8,
+        learning_rate=0.5,
+        clip=5.0,
+        average_after=1,
+        valid_rows=2,
+    )
+    figures = ptb.main(config)
+    assert float(figures["**perplexity on test**"]) < 4
+
+
+def test_adam_with_a_cosine_learns_to_count(files, tmp_path):
+    config = smoke(
+        files,
+        tmp_path,
+        optimizer="adam",
+        learning_rate=3e-2,
+        cosine=True,
+        epochs=6,
+        init=0.3,
+        weight_decay=1e-3,
+    )
+    assert float(ptb.main(config)["**perplexity on test**"]) < 4
+    with pytest.raises(DataError, match="one of sgd, adam, got 'lion'"):
+        ptb.main(smoke(files, tmp_path, optimizer="lion"))
 
 
 def test_a_diverging_run_stops_and_says_so(files, tmp_path, capsys):

@@ -6,7 +6,7 @@ import tensorflow as tf
 from zoo.data.vocabulary import check_integer
 
 
-def contiguous_batches(token_ids, batch_size, num_steps):
+def contiguous_batches(token_ids, batch_size, num_steps, random_seed=None):
     """Cuts a text into batches for truncated backpropagation through time.
 
     The text is cut into `batch_size` pieces of one length, and each batch has
@@ -19,6 +19,7 @@ def contiguous_batches(token_ids, batch_size, num_steps):
         token_ids: Integers of shape `(tokens,)`.
         batch_size: Number of pieces.
         num_steps: Number of tokens that a batch has of each.
+        random_seed: An integer for random lengths; `None` for one length.
 
     Returns:
         A `tf.data.Dataset` of `(x, y, sample_weight)`: a dictionary of
@@ -44,19 +45,43 @@ def contiguous_batches(token_ids, batch_size, num_steps):
             f"{len(token_ids)}. Take a smaller batch."
         )
 
+    if random_seed is not None:
+        return _random_batches(inputs, labels, num_steps, random_seed)
+
     def split(x):
         x = x[:, : batches * num_steps]
         return x.reshape(batch_size, batches, num_steps).swapaxes(0, 1)
 
-    def pack(inputs, labels):
-        x = {
-            "token_ids": inputs,
-            "padding_mask": tf.ones((batch_size, num_steps), "bool"),
-        }
-        return x, labels, tf.ones((batch_size, num_steps))
-
     data = tf.data.Dataset.from_tensor_slices((split(inputs), split(labels)))
-    return data.map(pack)
+    return data.map(_pack)
+
+
+def _pack(inputs, labels):
+    mask = tf.ones_like(inputs, "bool")
+    x = {"token_ids": inputs, "padding_mask": mask}
+    return x, labels, tf.ones_like(inputs, "float32")
+
+
+def _random_batches(inputs, labels, num_steps, seed):
+    """Batches of random lengths, each pass in another order."""
+    rng = np.random.default_rng(seed)
+    lengths, left = [], inputs.shape[1]
+    while left:
+        mean = num_steps if rng.random() < 0.95 else num_steps / 2
+        lengths.append(min(left, max(5, int(rng.normal(mean, 5)))))
+        left -= lengths[-1]
+
+    def passage():
+        stops = np.cumsum(rng.permutation(lengths))
+        for start, stop in zip([0, *stops[:-1]], stops, strict=True):
+            yield inputs[:, start:stop], labels[:, start:stop]
+
+    spec = tf.TensorSpec((inputs.shape[0], None), tf.int32)
+    data = tf.data.Dataset.from_generator(
+        passage, output_signature=(spec, spec)
+    )
+    data = data.apply(tf.data.experimental.assert_cardinality(len(lengths)))
+    return data.map(_pack)
 
 
 def cut(token_ids, batch_size):

@@ -5,6 +5,7 @@ import keras_hub
 from keras import ops
 
 from zoo.layers import LSTM
+from zoo.layers import ActivationRegularization
 from zoo.layers import BiasedEmbedding
 from zoo.layers.recurrent_cell import check_units
 from zoo.layers.recurrent_cell import unroll_cell
@@ -47,6 +48,9 @@ class LanguageModelBackbone(keras_hub.models.Backbone):
             recurrent kernel; one mask for all steps.
         weight_drop: Fraction dropped from the recurrent kernels.
         variational: Whether what is dropped stays the same over all steps.
+        activation_regularization: Price of large outputs of the last layer,
+            `alpha` of `zoo.layers.ActivationRegularization`.
+        temporal_regularization: Price of how fast they change, its `beta`.
         unit_forget_bias: Whether the forget gates' biases start at one.
         initializer_range: If given, embeddings and kernels start uniform
             between minus and plus this; by default as Keras has it.
@@ -91,6 +95,8 @@ class LanguageModelBackbone(keras_hub.models.Backbone):
         recurrent_dropout=0.0,
         weight_drop=0.0,
         variational=False,
+        activation_regularization=0.0,
+        temporal_regularization=0.0,
         unit_forget_bias=True,
         initializer_range=None,
         carry_batch_size=None,
@@ -164,6 +170,15 @@ class LanguageModelBackbone(keras_hub.models.Backbone):
             for i in range(len(widths))
         ]
 
+        self.regularize_change = ActivationRegularization(
+            beta=temporal_regularization, dtype=dtype, name="regularize_change"
+        )
+        self.regularize_size = ActivationRegularization(
+            alpha=activation_regularization,
+            dtype=dtype,
+            name="regularize_size",
+        )
+
         # === Config ===
         self.vocabulary_size = vocabulary_size
         self.units = widths
@@ -176,6 +191,8 @@ class LanguageModelBackbone(keras_hub.models.Backbone):
         self.recurrent_dropout = recurrent_dropout
         self.weight_drop = weight_drop
         self.variational = variational
+        self.activation_regularization = activation_regularization
+        self.temporal_regularization = temporal_regularization
         self.unit_forget_bias = unit_forget_bias
         self.initializer_range = initializer_range
         self.carry_batch_size = carry_batch_size
@@ -189,7 +206,11 @@ class LanguageModelBackbone(keras_hub.models.Backbone):
         }
         x = self._embed(inputs["token_ids"])
         for lstm, drop in zip(self.lstm_layers, self.drop_layers, strict=True):
-            x = drop(lstm(x, mask=inputs["padding_mask"]))
+            x = lstm(x, mask=inputs["padding_mask"])
+            if lstm is self.lstm_layers[-1]:
+                x = self.regularize_change(x, mask=inputs["padding_mask"])
+            x = drop(x)
+        x = self.regularize_size(x, mask=inputs["padding_mask"])
         super().__init__(inputs=inputs, outputs=x, dtype=dtype, **kwargs)
 
     def _embed(self, token_ids, training=None):
@@ -248,6 +269,8 @@ class LanguageModelBackbone(keras_hub.models.Backbone):
             recurrent_dropout=self.recurrent_dropout,
             weight_drop=self.weight_drop,
             variational=self.variational,
+            activation_regularization=self.activation_regularization,
+            temporal_regularization=self.temporal_regularization,
             unit_forget_bias=self.unit_forget_bias,
             initializer_range=self.initializer_range,
             carry_batch_size=self.carry_batch_size,

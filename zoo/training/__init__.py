@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = attach(
     names={
         "BestBleu": "zoo.training.best_bleu",
         "gradient_norms": "zoo.training.gradient_reach",
+        "NonMonotonicAverage": "zoo.training.non_monotonic_average",
         "SamplingSchedule": "zoo.training.sampling_schedule",
         "TokenCrossentropy": "zoo.training.token_crossentropy",
     },
