@@ -15,6 +15,7 @@ linear classifier of the same tokens, which knows no order, is measured.
 """
 
 import dataclasses
+import functools
 import pathlib
 import time
 
@@ -63,7 +64,7 @@ PRESETS = {
 
 
 def load_questions():
-    """Sentences without the mark at their end, and whether it asked."""
+    """How to learn a tokenizer; sentences, and whether they ask."""
     parts = []
     for split in ("train", "test"):
         examples = read_split(split)
@@ -72,13 +73,16 @@ def load_questions():
             example.en.rstrip("\"'”’ ").endswith("?") for example in examples
         ]
         parts.append((texts, np.array(asks, "float32")))
-    return zoo.data.CharacterTokenizer, parts
+    return functools.partial(
+        zoo.data.CharacterTokenizer.train, simplify=True
+    ), parts
 
 
 def load_reviews(folder):
-    """The reviews of IMDB, and whether they are friendly."""
+    """How to learn a tokenizer; reviews, and whether they are friendly."""
     import tensorflow_datasets as tfds
 
+    print("Loading imdb_reviews; without a network this takes minutes to fail")
     try:
         splits = tfds.load(
             "imdb_reviews",
@@ -98,15 +102,15 @@ def load_reviews(folder):
         texts, labels = zip(*tfds.as_numpy(split), strict=True)
         texts = [text.decode().replace("<br />", " ") for text in texts]
         parts.append((texts, np.array(labels, "float32")))
-    return zoo.data.WordTokenizer, parts
+    return zoo.data.WordTokenizer.train, parts
 
 
 def load_data(config):
     """Tokenizer, and texts and labels for training and for testing."""
     if config.task == "questions":
-        kind, (train, test) = load_questions()
+        learn, (train, test) = load_questions()
     elif config.task == "reviews":
-        kind, (train, test) = load_reviews(config.data)
+        learn, (train, test) = load_reviews(config.data)
     else:
         raise zoo.data.DataError(
             f"--task: expected questions or reviews, got {config.task!r}."
@@ -114,7 +118,7 @@ def load_data(config):
     order = np.random.default_rng(config.seed).permutation(len(train[0]))
     order = order[: config.texts or None]
     train = [train[0][i] for i in order], train[1][order]
-    tokenizer = kind.train(train[0], config.vocabulary_size, lowercase=True)
+    tokenizer = learn(train[0], config.vocabulary_size, lowercase=True)
     return tokenizer, train, test
 
 
@@ -143,9 +147,11 @@ def build_bag(tokens):
     return keras.Model(ids, keras.layers.Dense(1, activation="sigmoid")(there))
 
 
-def train_model(config, model, train, test, folder=None):
+def train_model(config, model, train, test, rate=1e-3, folder=None):
     """Fits a model; returns its accuracy on the test, after each epoch."""
-    model.compile("adam", "binary_crossentropy", ["accuracy"])
+    model.compile(
+        keras.optimizers.Adam(rate), "binary_crossentropy", metrics=["accuracy"]
+    )
     logs = [keras.callbacks.TerminateOnNaN()]
     if folder is not None:
         logs += [
@@ -190,9 +196,9 @@ def main(config):
     ]
     tokens = tokenizer.vocabulary_size()
     model = build_network(config, tokens)
-    accuracies = train_model(config, model, *data, folder)
+    accuracies = train_model(config, model, *data, folder=folder)
     print("And the linear classifier:")
-    bag = train_model(config, build_bag(tokens), *data)
+    bag = train_model(config, build_bag(tokens), *data, rate=1e-2)
     classifier = make_classifier(model, tokenizer, config.longest)
     zoo.saving.export_functions(
         {"serving_default": classifier},
