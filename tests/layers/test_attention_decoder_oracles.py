@@ -6,6 +6,7 @@ from keras import ops
 
 from tests.backend import MODES
 from tests.backend import compiled
+from tests.backend import numpy_of
 from tests.backend import tensors
 from tests.backend import with_gradients
 from zoo.layers.attention_cell import AttentionCell
@@ -125,3 +126,33 @@ def test_decoder_matches_tensorflow_addons(name, mode, oracle):
         np.testing.assert_allclose(
             gradient, arrays[f"grad_{key}"], atol=2e-4, err_msg=key
         )
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_the_states_of_all_steps_match_tensorflow_addons(name, oracle):
+    arrays = oracle(name)
+    decoder, _ = decoder_of(arrays)
+    count = len(decoder.attention_cell.reader.mechanisms)
+    memories = tensors([arrays[f"m{n}_memory"] for n in range(count)])
+    masks = [arrays[f"m{n}_mask"] for n in range(count)]
+    if count == 1:
+        memories, masks = memories[0], masks[0]
+    x = arrays["x"]
+    keys = decoder.project(memories)
+    state = decoder.get_initial_state(
+        len(x), memories, tensors([arrays["h0"], arrays["c0"]])
+    )
+    for t in range(x.shape[1]):
+        _, state = decoder.step(x[:, t], state, memories, keys, masks)
+        found = {
+            "h": state.cell[0],
+            "c": state.cell[1],
+            "attention": state.attention,
+        }
+        for key, value in found.items():
+            np.testing.assert_allclose(
+                numpy_of(value),
+                arrays[key][:, t],
+                atol=2e-5,
+                err_msg=f"{key} of step {t}",
+            )

@@ -57,7 +57,12 @@ def run(layer, arrays):
 @pytest.mark.parametrize("name", ORACLES)
 def test_softmax_matches_tensorflow_addons(name, oracle):
     arrays = oracle(name)
-    context, alignments, gradients = run(layer_of(arrays, "softmax"), arrays)
+    layer = layer_of(arrays, "softmax")
+    context, alignments, gradients = run(layer, arrays)
+    # TensorFlow Addons scores padding, too, as if it held zeros
+    keys = layer.project(arrays["memory"] * arrays["mask"][..., None])
+    scores = numpy_of(layer.compute_scores(tensors(arrays["query"]), keys))
+    np.testing.assert_allclose(scores, arrays["scores_raw"], atol=1e-5)
     np.testing.assert_allclose(alignments, arrays["alignments"], atol=1e-5)
     np.testing.assert_allclose(context, arrays["context"], atol=1e-5)
     for key, gradient in gradients.items():

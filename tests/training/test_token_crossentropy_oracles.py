@@ -70,15 +70,15 @@ def test_perplexity_is_that_of_all_tokens_together(oracle):
     real = np.arange(nll.shape[1]) < arrays["lengths"][:, None]
     # two classes, the first of which has this negative log-likelihood
     logits = np.stack([-np.log(np.expm1(nll)), np.zeros_like(nll)], axis=-1)
-    loss = TokenCrossentropy()(
-        np.zeros(nll.shape, "int32"),
-        logits.astype("float32"),
-        sample_weight=real.astype("float32"),
-    )
-    # in float32, in which losses are computed
-    np.testing.assert_allclose(
-        np.exp(numpy_of(loss)), arrays["perplexity"], rtol=2e-6
-    )
+    for dtype, tolerance in (("float64", 1e-10), ("float32", 2e-6)):
+        loss = TokenCrossentropy(dtype=dtype)(
+            np.zeros(nll.shape, "int32"),
+            logits.astype(dtype),
+            sample_weight=real.astype(dtype),
+        )
+        np.testing.assert_allclose(
+            np.exp(numpy_of(loss)), arrays["perplexity"], rtol=tolerance
+        )
 
 
 def test_losses_of_the_book(oracle):

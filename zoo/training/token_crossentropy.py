@@ -75,7 +75,9 @@ class TokenCrossentropy(keras.losses.Loss):
         self.sum_over_time = sum_over_time
 
     def call(self, y_true, y_pred):
-        logits = ops.cast(y_pred, "float32")
+        # half precision is not enough, double stays what it is
+        dtype = keras.backend.result_type(y_pred.dtype, "float32")
+        logits = ops.cast(y_pred, dtype)
         loss = ops.sparse_categorical_crossentropy(
             y_true, logits, from_logits=True
         )
