@@ -64,7 +64,7 @@ class MogrifierLSTMCell(LSTMCell):
     >>> output, (h, c) = cell(np.ones((2, 3), "float32"), state)
     >>> tuple(output.shape), tuple(c.shape)
     ((2, 4), (2, 4))
-    >>> [(x.name, x.shape) for x in cell.weights[3:5]]
+    >>> [(x.name, tuple(x.shape)) for x in cell.weights[3:5]]
     [('gate_kernel_1_left', (4, 1)), ('gate_kernel_1_right', (1, 3))]
     """
 

@@ -75,7 +75,7 @@ def dynamic_perplexity(
     >>> model = LanguageModel(LanguageModelBackbone(9, units=8))
     >>> train, text = np.arange(300) % 9, np.tile([8, 3, 5], 40)
     >>> squares = mean_squared_gradients(model, train, batch_size=4)
-    >>> learnt = dynamic_perplexity(model, text, 1e-3, 1e-3, squares)
+    >>> learnt = dynamic_perplexity(model, text, 1e-4, 1e-3, squares)
     >>> learnt < model.perplexity(text)
     True
     """
@@ -143,7 +143,7 @@ def mean_squared_gradients(model, token_ids, num_steps=5, batch_size=100):
 
     >>> from zoo.models import LanguageModel, LanguageModelBackbone
     >>> model = LanguageModel(LanguageModelBackbone(9, units=8))
-    >>> squares = mean_squared_gradients(model, np.arange(300), batch_size=4)
+    >>> squares = mean_squared_gradients(model, np.arange(300) % 9, 5, 4)
     >>> squares[0].shape == model.trainable_weights[0].shape
     True
     """
