@@ -232,6 +232,10 @@ def of_an_lstm_cell():
     }
 
 
+def of_a_mogrifier_cell():
+    return {**of_an_lstm_cell(), "rounds": 3, "rank": 4}
+
+
 def of_a_gru_cell():
     return {
         **of_a_cell(),
@@ -302,6 +306,7 @@ def a_deep_stack():
 CASES = {
     "SimpleRNNCell": cell_case(units, of_a_cell, [H]),
     "LSTMCell": cell_case(units, of_an_lstm_cell, [H, C]),
+    "MogrifierLSTMCell": cell_case(units, of_a_mogrifier_cell, [H, C]),
     "GRUCell": cell_case(units, of_a_gru_cell, [H]),
     "LayerNormSimpleRNNCell": cell_case(units, of_a_norm_simple_cell, [H]),
     "NASCell": cell_case(units, of_a_nas_cell, [H, C]),
@@ -326,6 +331,14 @@ CASES = {
         units,
         lambda: {
             **of_an_lstm_cell(),
+            **base_arguments(),
+            "return_gates": True,
+        },
+    ),
+    "MogrifierLSTM": layer_case(
+        units,
+        lambda: {
+            **of_a_mogrifier_cell(),
             **base_arguments(),
             "return_gates": True,
         },

@@ -24,6 +24,8 @@ WRONG = {
     "position_units": NO_COUNT,
     "window": (*NO_COUNT, None),
     "max_source_length": NO_COUNT,
+    "rounds": (-1, 2.5, True, "3", None),
+    "rank": NO_COUNT,
     "buckets": (*NO_COUNT, None, 1),
     "input_dim": (*NO_COUNT, None),
     "output_dim": (*NO_COUNT, None),

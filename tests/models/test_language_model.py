@@ -109,6 +109,49 @@ def test_without_carry_is_the_same_model_for_any_batch():
     assert free.backbone.carry_batch_size is None
 
 
+@pytest.mark.parametrize("rank", [None, 2])
+def test_layers_that_gate_each_other_read_and_carry_their_state(rank):
+    settings = {"mogrifier_rounds": 5, "mogrifier_rank": rank}
+    model, ids = make_model(**settings), draw_ids(2, 12)
+    for layer in model.backbone.lstm_layers:
+        assert type(layer) is zoo.layers.MogrifierLSTM
+    expected = model(inputs_of(ids))
+    hidden, state = model.backbone.read(ids[:, :5])
+    rest, _ = model.backbone.read(ids[:, 5:], state)
+    read = model._logits(keras.ops.concatenate([hidden, rest], axis=1))
+    np.testing.assert_allclose(read, expected, atol=1e-5)
+    carried = make_model(carry_batch_size=2, **settings)
+    for start in range(0, 12, 4):
+        given = carried(inputs_of(ids[:, start : start + 4]))
+        np.testing.assert_allclose(
+            given, expected[:, start : start + 4], atol=1e-5
+        )
+    free = carried.without_carry()
+    np.testing.assert_allclose(free(inputs_of(ids)), expected, atol=1e-5)
+    # one row, one piece: what `perplexity` reads in several
+    logits = log_softmax(np.asarray(expected[:1]))[0]
+    surprise = -np.mean(logits[np.arange(11), ids[0, 1:]])
+    np.testing.assert_allclose(
+        model.perplexity(ids[0], num_steps=4), np.exp(surprise), rtol=1e-5
+    )
+
+
+def test_without_rounds_the_layers_are_plain():
+    for layer in make_backbone().lstm_layers:
+        assert type(layer) is zoo.layers.LSTM
+
+
+def test_layers_that_gate_each_other_learn_a_text_and_are_kept(tmp_path):
+    ids = np.tile([4, 5, 6, 7, 8], 60)
+    model = make_model(carry_batch_size=2, mogrifier_rounds=2, mogrifier_rank=2)
+    model.compile(keras.optimizers.Adam(0.02), jit_compile=False)
+    model.fit(contiguous_batches(ids, 2, 10), epochs=8, verbose=0)
+    assert model.perplexity(ids) < 1.3
+    model.save(tmp_path / "model.keras")
+    copy = keras.models.load_model(tmp_path / "model.keras")
+    assert copy.perplexity(ids) == model.perplexity(ids)
+
+
 def test_fit_on_one_long_text_learns_it():
     ids = np.tile([4, 5, 6, 7, 8], 60)
     model = make_model(carry_batch_size=2)
@@ -232,6 +275,8 @@ def test_every_argument_of_the_backbone_survives_from_config():
         activation_regularization=2.0,
         temporal_regularization=3.0,
         unit_forget_bias=False,
+        mogrifier_rounds=3,
+        mogrifier_rank=2,
         initializer_range=0.7,
         carry_batch_size=2,
     )
@@ -239,6 +284,8 @@ def test_every_argument_of_the_backbone_survives_from_config():
     assert copy.get_config() == backbone.get_config()
     assert copy.lstm_layers[0].units == 5
     assert copy.lstm_layers[1].cell.weight_drop == 0.6
+    assert copy.lstm_layers[1].cell.rounds == 3
+    assert copy.lstm_layers[1].cell.rank == 2
     kernels = [w for w in copy.trainable_weights if w.path.endswith("kernel")]
     assert all(0.5 < np.abs(w.numpy()).max() <= 0.7 for w in kernels)
 
@@ -274,6 +321,12 @@ def test_variational_dropout_keeps_its_mask_over_time():
         ({"units": 0}, "positive integer, got 0"),
         ({"units": [4, 2.5]}, "positive integer, got 2.5"),
         ({"num_layers": 0}, "`num_layers` to be a positive integer, got 0"),
+        ({"mogrifier_rounds": -1}, "`mogrifier_rounds` to be an integer"),
+        (
+            {"mogrifier_rounds": 2, "mogrifier_rank": 0},
+            "`mogrifier_rank` to be a positive integer, got 0",
+        ),
+        ({"mogrifier_rank": 3}, "no `mogrifier_rank` .*, got 3. Give a number"),
         ({"units": 4, "embedding_dim": 3}, "got 4 units and embedding_dim=3"),
     ],
 )

@@ -27,6 +27,8 @@ from zoo.layers.min_gru import MinGRU
 from zoo.layers.min_gru_cell import MinGRUCell
 from zoo.layers.min_lstm import MinLSTM
 from zoo.layers.min_lstm_cell import MinLSTMCell
+from zoo.layers.mogrifier_lstm import MogrifierLSTM
+from zoo.layers.mogrifier_lstm_cell import MogrifierLSTMCell
 from zoo.layers.nas import NAS
 from zoo.layers.nas_cell import NASCell
 from zoo.layers.ngram_embedding import NgramEmbedding
@@ -69,6 +71,8 @@ __all__ = [
     "MinGRUCell",
     "MinLSTM",
     "MinLSTMCell",
+    "MogrifierLSTM",
+    "MogrifierLSTMCell",
     "NASCell",
     "NgramEmbedding",
     "RecurrentCell",

@@ -202,8 +202,13 @@ class LSTMCell(ProjectedCell):
         batch_size = ops.shape(inputs)[0]
         if masks is None:
             masks = self.dropout_masks(batch_size, inputs.shape[-1], training)
-        input_mask, recurrent_mask, *kernel_mask = masks
         options = self._options((batch_size,), training)
+        h, c, _ = self._step(inputs, states, masks, options)
+        return h, [h, c]
+
+    def _step(self, inputs, states, masks, options):
+        """One step with what was drawn for it; `h`, `c` and the gates."""
+        input_mask, recurrent_mask, *kernel_mask = masks
         if input_mask is not None:
             inputs = inputs * input_mask
         x = ops.matmul(inputs, self.kernel)
@@ -211,7 +216,7 @@ class LSTMCell(ProjectedCell):
             x = normalize(x, options.norms.kernel, options.norms.epsilon)
         if self.bias is not None:
             x = x + self.bias
-        h, c, _ = lstm_options_step(
+        return lstm_options_step(
             x,
             states,
             self._recurrent_kernel(*kernel_mask),
@@ -220,7 +225,6 @@ class LSTMCell(ProjectedCell):
             recurrent_mask,
             options,
         )
-        return h, [h, c]
 
     def unroll(
         self,

@@ -195,14 +195,24 @@ class LanguageModel(KeepsSampler, keras_hub.models.CausalLM):
         Raises:
             ValueError: If the text is too short.
         """
+        losses = self._losses_in_pieces(
+            self._read, token_ids, batch_size, num_steps
+        )
+        return float(np.exp(losses.mean()))
+
+    def _losses_in_pieces(self, read, token_ids, batch_size, num_steps):
+        """Each token's loss, read piece by piece with what works like `_read`.
+
+        Float64, `(batch_size, tokens in a row)`.
+        """
         inputs, labels = cut(token_ids, batch_size)
         state = self.backbone.get_initial_state(batch_size)
         losses = []
         for start in range(0, inputs.shape[1], num_steps):
             steps = slice(start, start + num_steps)
-            loss, state = self._read(inputs[:, steps], labels[:, steps], state)
+            loss, state = read(inputs[:, steps], labels[:, steps], state)
             losses.append(ops.convert_to_numpy(loss))
-        return float(np.exp(np.concatenate(losses, 1).astype("float64").mean()))
+        return np.concatenate(losses, axis=1).astype("float64")
 
     def _read(self, inputs, labels, state):
         """Losses of one chunk and the state after it, compiled."""

@@ -7,6 +7,9 @@ from keras import ops
 from zoo.layers import LSTM
 from zoo.layers import ActivationRegularization
 from zoo.layers import BiasedEmbedding
+from zoo.layers import MogrifierLSTM
+from zoo.layers.mogrifier_lstm_cell import check_rank
+from zoo.layers.mogrifier_lstm_cell import check_rounds
 from zoo.layers.recurrent_cell import check_units
 from zoo.layers.recurrent_cell import unroll_cell
 
@@ -28,7 +31,9 @@ class LanguageModelBackbone(keras_hub.models.Backbone):
     `variational`, one mask serves all steps (Gal & Ghahramani, 2016); with
     `weight_drop` and `word_dropout` too, it is the AWD-LSTM of Merity, Keskar
     & Socher, "Regularizing and Optimizing LSTM Language Models" (2018),
-    https://arxiv.org/abs/1708.02182.
+    https://arxiv.org/abs/1708.02182. With `mogrifier_rounds`, the layers are
+    those of Melis, Kočiský & Blunsom, "Mogrifier LSTM" (2020),
+    https://arxiv.org/abs/1909.01792.
 
     Args:
         vocabulary_size: Number of token ids.
@@ -52,6 +57,11 @@ class LanguageModelBackbone(keras_hub.models.Backbone):
             `alpha` of `zoo.layers.ActivationRegularization`.
         temporal_regularization: Price of how fast they change, its `beta`.
         unit_forget_bias: Whether the forget gates' biases start at one.
+        mogrifier_rounds: How often input and output gate each other before
+            every step; the layers are `zoo.layers.MogrifierLSTM` then, and
+            with 0 `zoo.layers.LSTM`.
+        mogrifier_rank: Width between the two factors of the gates' kernels,
+            or `None` for kernels in one piece.
         initializer_range: If given, embeddings and kernels start uniform
             between minus and plus this; by default as Keras has it.
         carry_batch_size: If given, each batch goes on in time where the batch
@@ -69,7 +79,9 @@ class LanguageModelBackbone(keras_hub.models.Backbone):
         All o_t, shape `(batch_size, time, units)`.
 
     Raises:
-        ValueError: If widths do not fit, or one is no positive integer.
+        ValueError: If widths do not fit, or one is no positive integer,
+            `mogrifier_rounds` is no integer of at least 0, or
+            `mogrifier_rank` no positive integer or given without rounds.
 
     Example:
 
@@ -98,6 +110,8 @@ class LanguageModelBackbone(keras_hub.models.Backbone):
         activation_regularization=0.0,
         temporal_regularization=0.0,
         unit_forget_bias=True,
+        mogrifier_rounds=0,
+        mogrifier_rank=None,
         initializer_range=None,
         carry_batch_size=None,
         dtype=None,
@@ -116,6 +130,17 @@ class LanguageModelBackbone(keras_hub.models.Backbone):
                 f"tie_embeddings=True, got {widths[-1]} units and "
                 f"embedding_dim={embedding_dim}. Change a width, or take "
                 "tie_embeddings=False."
+            )
+        check_rounds("mogrifier_rounds", mogrifier_rounds)
+        check_rank("mogrifier_rank", mogrifier_rank)
+        lstm_class, mogrifier = LSTM, {}
+        if mogrifier_rounds:
+            lstm_class = MogrifierLSTM
+            mogrifier = {"rounds": mogrifier_rounds, "rank": mogrifier_rank}
+        elif mogrifier_rank is not None:
+            raise ValueError(
+                "Expected no `mogrifier_rank` with mogrifier_rounds=0, got "
+                f"{mogrifier_rank}. Give a number of rounds too, such as 5."
             )
         uniform, initializers = "uniform", {}
         if initializer_range is not None:
@@ -151,7 +176,7 @@ class LanguageModelBackbone(keras_hub.models.Backbone):
         )
         self.drop_embedded = dropout_layer(embedding_dropout, "drop_embedded")
         self.lstm_layers = [
-            LSTM(
+            lstm_class(
                 width,
                 return_sequences=True,
                 stateful=carry_batch_size is not None,
@@ -160,6 +185,7 @@ class LanguageModelBackbone(keras_hub.models.Backbone):
                 unit_forget_bias=unit_forget_bias,
                 dtype=dtype,
                 name=f"lstm_{i}",
+                **mogrifier,
                 **initializers,
             )
             for i, width in enumerate(widths)
@@ -194,6 +220,8 @@ class LanguageModelBackbone(keras_hub.models.Backbone):
         self.activation_regularization = activation_regularization
         self.temporal_regularization = temporal_regularization
         self.unit_forget_bias = unit_forget_bias
+        self.mogrifier_rounds = mogrifier_rounds
+        self.mogrifier_rank = mogrifier_rank
         self.initializer_range = initializer_range
         self.carry_batch_size = carry_batch_size
 
@@ -272,6 +300,8 @@ class LanguageModelBackbone(keras_hub.models.Backbone):
             activation_regularization=self.activation_regularization,
             temporal_regularization=self.temporal_regularization,
             unit_forget_bias=self.unit_forget_bias,
+            mogrifier_rounds=self.mogrifier_rounds,
+            mogrifier_rank=self.mogrifier_rank,
             initializer_range=self.initializer_range,
             carry_batch_size=self.carry_batch_size,
         )

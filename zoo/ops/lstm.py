@@ -6,8 +6,8 @@ from zoo.ops.lstm_options import PLAIN
 from zoo.ops.lstm_options import lstm_gates
 from zoo.ops.lstm_options import lstm_options_step
 from zoo.ops.lstm_options import normalize
+from zoo.ops.lstm_options import unroll_lstm_options
 from zoo.ops.recurrent import project_sequences
-from zoo.ops.recurrent import unroll
 from zoo.ops.recurrent import unroll_by_hand
 from zoo.ops.recurrent_path import choose_path
 from zoo.ops.recurrent_path import recurrent_path
@@ -168,27 +168,21 @@ def lstm(
         )
 
     z, mask = _project(inputs, kernel, bias, mask, options.norms)
-    drawn = options.zoneout
-    if drawn is None or not hasattr(drawn[0], "shape"):
-        drawn = ()
 
-    def step(inputs_t, state):
-        z_t, drawn_t = inputs_t
-        h, c, gates = lstm_options_step(
+    def step(z_t, state, options_t):
+        return lstm_options_step(
             z_t,
             state,
             recurrent_kernel,
             activation,
             recurrent_activation,
             recurrent_mask,
-            options._replace(zoneout=drawn_t or options.zoneout),
+            options_t,
         )
-        return (h, gates if return_gates else ()), [h, c]
 
-    (outputs, gates), state = unroll(
-        step, (z, drawn), list(initial_state), mask=mask, reverse=reverse
+    return unroll_lstm_options(
+        step, z, initial_state, mask, reverse, options, return_gates
     )
-    return (outputs, state, gates) if return_gates else (outputs, state)
 
 
 def _project(inputs, kernel, bias, mask, norms):

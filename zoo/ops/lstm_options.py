@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from keras import ops
 
+from zoo.ops.recurrent import unroll
+
 
 class LSTMNorms(NamedTuple):
     """Weights of the layer normalisation of an LSTM.
@@ -145,6 +147,44 @@ def lstm_options_step(
         new_h = z_h * h + (1 - z_h) * new_h
         new_c = z_c * c + (1 - z_c) * new_c
     return new_h, new_c, gates
+
+
+def unroll_lstm_options(
+    step, inputs, initial_state, mask, reverse, options, return_gates
+):
+    """Runs a step of the LSTM over whole sequences, each with its zoneout.
+
+    Args:
+        step: Callable `step(inputs_t, state, options_t)` that returns what
+            `lstm_options_step` does.
+        inputs: Shape `(batch_size, time, width)`.
+        initial_state: `[h, c]`.
+        mask: As for `zoo.ops.lstm`.
+        reverse: As for `zoo.ops.lstm`.
+        options: An `LSTMOptions`, with the zoneout of all steps.
+        return_gates: As for `zoo.ops.lstm`.
+
+    Returns:
+        As `zoo.ops.lstm`.
+    """
+    drawn = options.zoneout
+    if drawn is None or not hasattr(drawn[0], "shape"):
+        drawn = ()
+
+    def options_step(inputs_t, state):
+        x_t, drawn_t = inputs_t
+        zoneout = drawn_t or options.zoneout
+        h, c, gates = step(x_t, state, options._replace(zoneout=zoneout))
+        return (h, gates if return_gates else ()), [h, c]
+
+    (outputs, gates), state = unroll(
+        options_step,
+        (inputs, drawn),
+        list(initial_state),
+        mask=mask,
+        reverse=reverse,
+    )
+    return (outputs, state, gates) if return_gates else (outputs, state)
 
 
 def normalize(x, norm, epsilon):

@@ -1,4 +1,7 @@
-"""What `fit` needs around it: losses, callbacks, how far gradients reach."""
+"""What `fit` needs around it: losses, callbacks, how far gradients reach.
+
+And what learns while it measures: dynamic evaluation.
+"""
 
 from zoo._lazy import attach
 
@@ -6,6 +9,8 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     names={
         "BestBleu": "zoo.training.best_bleu",
+        "dynamic_perplexity": "zoo.training.dynamic_evaluation",
+        "mean_squared_gradients": "zoo.training.dynamic_evaluation",
         "gradient_norms": "zoo.training.gradient_reach",
         "NonMonotonicAverage": "zoo.training.non_monotonic_average",
         "SamplingSchedule": "zoo.training.sampling_schedule",
