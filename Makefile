@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # What `make test-backends` runs on; `make test-backends BACKENDS=jax` for one.
 BACKENDS ?= tensorflow jax torch
 # The tests of what does not need TensorFlow.
-BACKENDS_TESTS := tests/layers tests/ops tests/test_docstrings.py \
+BACKENDS_TESTS := tests/layers tests/ops tests/decoding tests/test_docstrings.py \
 	tests/training/test_gradient_reach.py
 
 SENTENCE := 我爱中国

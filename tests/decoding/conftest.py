@@ -3,6 +3,7 @@
 import itertools
 import pathlib
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -130,3 +131,18 @@ def assert_same_result():
             )
 
     return check
+
+
+@pytest.fixture
+def loops_step_by_step():
+    """A loop calls its step once a step, so that the calls can be counted.
+
+    JAX traces the step of a loop otherwise, once or twice in all.
+    """
+    if keras.backend.backend() != "jax":
+        yield
+        return
+    import jax
+
+    with jax.disable_jit():
+        yield

@@ -198,7 +198,9 @@ def test_places_without_a_hypothesis_are_empty(width, table_step):
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.7])
-def test_stopping_early_changes_no_result(alpha, table_step, random_tables):
+def test_stopping_early_changes_no_result(
+    alpha, table_step, random_tables, loops_step_by_step
+):
     rng = np.random.default_rng(int(10 * alpha))
     calls = []
     for one in random_tables(rng, 5, 6):
@@ -218,7 +220,9 @@ def test_stopping_early_changes_no_result(alpha, table_step, random_tables):
     assert min(calls[::2]) < 12
 
 
-def test_search_stops_when_the_best_results_are_certain(table_step):
+def test_search_stops_when_the_best_results_are_certain(
+    table_step, loops_step_by_step
+):
     step = table_step(LATTICE)
     beam_search(step, [START], (), 2, 50, END, num_results=1)
     # b end, .36; after three tokens all that lives on is impossible.

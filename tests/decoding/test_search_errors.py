@@ -68,7 +68,7 @@ def search(step=step, tokens=(1, 1), state=(), **options):
         (
             {"tokens": [1.0, 1.0]},
             TypeError,
-            "`initial_tokens`.*integer.*float64. Cast",
+            "`initial_tokens`.*integer.*got dtype float(32|64). Cast",
         ),
         ({"state": None}, ValueError, "`initial_state`.*tensor, got None"),
         (
@@ -126,7 +126,7 @@ H = np.zeros((2, 3), "float32")
         (
             lambda tokens, state: ops.zeros((4, VOCABULARY)),
             ValueError,
-            r"must return \(logits, state\).*Tensor.*\(\) where there is none",
+            r"must return \(logits, state\).*got \w+\. .*where there is none",
         ),
         (returning(state=[]), ValueError, "structure.*1 tensors, got 0"),
         (

@@ -263,7 +263,7 @@ class BeamUpdates:
         rows = self.flat_rows(paths // self.vocabulary, self.beam_width, False)
         rows = self.positions * shape[1] + rows
         history = ops.reshape(history[0], (shape[0] * shape[1], shape[2]))
-        chosen = ops.take(history, ops.where(real, rows, 0), axis=0)
+        chosen = take_rows(history, ops.where(real, rows, 0))
         return ops.where(real[..., None], chosen, ops.zeros_like(chosen))
 
     def covered(self, scores, beams):
@@ -293,5 +293,13 @@ class BeamUpdates:
         """Picks `(B, M)` of each sentence's `(B, N, ...)`."""
         shape = ops.shape(x)
         x = ops.reshape(x, (shape[0] * shape[1], *shape[2:]))
-        rows = self.flat_rows(indices, shape[1], flatten=False)
-        return ops.take(x, rows, axis=0)
+        return take_rows(x, self.flat_rows(indices, shape[1], flatten=False))
+
+
+def take_rows(x, indices):
+    """Rows of `(N, ...)` at indices of any shape; N may be 0.
+
+    JAX forgets the shape of the indices where there is nothing to take.
+    """
+    taken = ops.take(x, ops.reshape(indices, (-1,)), axis=0)
+    return ops.reshape(taken, (*ops.shape(indices), *ops.shape(x)[1:]))
