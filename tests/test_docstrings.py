@@ -11,7 +11,12 @@ import zoo
 from tests.backend import BACKEND
 
 # What runs on another backend than TensorFlow; elsewhere files import it.
-ANYWHERE = ("zoo.layers", "zoo.ops", "zoo.training.gradient_reach")
+ANYWHERE = (
+    "zoo.layers",
+    "zoo.ops",
+    "zoo.decoding",
+    "zoo.training.gradient_reach",
+)
 
 
 def runs_here(name):

@@ -97,6 +97,7 @@ def beam_search(
 
     Example:
 
+    >>> import keras
     >>> import numpy as np
     >>> import zoo
     >>> # Token 0 is the end. After the start, 3, token 1 looks better than 2,
@@ -109,7 +110,7 @@ def beam_search(
     ... ])
     >>> logits = np.log(p + 1e-9)
     >>> def step(tokens, state):
-    ...     return np.take(logits, tokens, axis=0), state
+    ...     return keras.ops.take(logits, tokens, axis=0), state
     >>> result = zoo.decoding.beam_search(step, [3], (), 2, 4, end_id=0)
     >>> print(np.array(result.ids[0]))
     [[2 0 0 0]

@@ -54,12 +54,13 @@ def greedy_search(
 
     Example:
 
+    >>> import keras
     >>> import numpy as np
     >>> import zoo
     >>> # Token 0 is the end. 1 starts, 2 follows, and then it ends.
     >>> table = np.log([[0.8, 0.1, 0.1], [0.2, 0.2, 0.6], [0.7, 0.2, 0.1]])
     >>> def step(tokens, state):
-    ...     return np.take(table, tokens, axis=0), state
+    ...     return keras.ops.take(table, tokens, axis=0), state
     >>> result = zoo.decoding.greedy_search(step, [1], (), 4, end_id=0)
     >>> print(np.array(result.ids[0, 0]), int(result.lengths[0, 0]))
     [2 0 0 0] 2

@@ -67,12 +67,13 @@ def sample(
 
     Example:
 
+    >>> import keras
     >>> import numpy as np
     >>> import zoo
     >>> # Token 0 is the end. 1 starts, 2 follows, and then it ends.
     >>> table = np.log([[0.8, 0.1, 0.1], [0.1, 0.1, 0.8], [0.8, 0.1, 0.1]])
     >>> def step(tokens, state):
-    ...     return np.take(table, tokens, axis=0), state
+    ...     return keras.ops.take(table, tokens, axis=0), state
     >>> result = zoo.decoding.sample(
     ...     step, [1], (), 4, end_id=0, temperature=0.01, seed=1
     ... )

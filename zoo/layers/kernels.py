@@ -6,8 +6,9 @@ import keras
 def add_kernel(layer, name, shape):
     """Adds a weight with a fresh copy of the layer's `kernel_initializer`.
 
-    An initializer with a seed draws the same numbers each time it is called,
-    so that two kernels of one shape would otherwise start out equal.
+    An initializer draws the same numbers each time it is called, so that two
+    kernels of one shape would otherwise start out equal. With a seed that the
+    user gave they do so all the same, as in Keras's own layers.
 
     Args:
         layer: A layer with a `kernel_initializer`.
