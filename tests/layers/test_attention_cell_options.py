@@ -106,14 +106,16 @@ def test_dense_attention_layer_is_attention_units(query, output, feeding):
     close(run(layer), run(units), atol=1e-6)
 
 
-def test_attention_layer_that_is_no_dense_layer():
+@pytest.mark.parametrize("feeding", [True, False])
+def test_attention_layer_that_is_no_dense_layer(feeding):
     layer = keras.Sequential(
         [keras.layers.Dense(8), keras.layers.LayerNormalization()]
     )
-    cell = make(attention_layer=layer)
+    cell = make(attention_layer=layer, input_feeding=feeding)
     outputs, _, state = run(cell)
     assert tuple(outputs.shape) == (BATCH, TIME, 8)
-    assert tuple(state.attention.shape) == (BATCH, 8)
+    if feeding:
+        assert tuple(state.attention.shape) == (BATCH, 8)
     outputs = numpy_of(outputs)[STEP_MASK]
     np.testing.assert_allclose(outputs.mean(-1), 0, atol=1e-5)
 

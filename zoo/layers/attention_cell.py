@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from zoo.layers.attention_cell_arguments import call_by_rows
 from zoo.layers.attention_cell_arguments import check_attention_layer
 from zoo.layers.attention_cell_arguments import check_attention_units
 from zoo.layers.attention_cell_arguments import check_choice
@@ -328,7 +329,7 @@ class AttentionCell(ReadingCell):
         if self.attention_layer is not None:
             layers = self.reader.each("attention_layer", self.attention_layer)
             attentions = [
-                layer(ops.concatenate([h, context], -1))
+                call_by_rows(layer, ops.concatenate([h, context], -1))
                 for context, layer in zip(contexts, layers, strict=True)
             ]
         if self.attention_units is not None:

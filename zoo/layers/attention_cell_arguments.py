@@ -1,6 +1,7 @@
-"""Checks of what an attention cell is made of."""
+"""Checks of what an attention cell is given, and the call of its layers."""
 
 import keras
+from keras import ops
 
 from zoo.layers.recurrent_cell import check_units
 
@@ -58,3 +59,15 @@ def check_choice(name, value, choices):
             f"Expected `{name}` to be one of "
             f"{', '.join(map(repr, choices))}, got {value!r}."
         )
+
+
+def call_by_rows(layer, x):
+    """Calls a layer that knows `(rows, depth)` with `(..., depth)`.
+
+    Without input feeding all steps go through it at once; a
+    `keras.Sequential`, for one, takes the rank that it was built for only.
+    """
+    if len(x.shape) == 2:
+        return layer(x)
+    y = layer(ops.reshape(x, (-1, x.shape[-1])))
+    return ops.reshape(y, (*ops.shape(x)[:-1], y.shape[-1]))

@@ -38,9 +38,9 @@ class GNMTCell(ReadingCell):
 
     Wu et al., "Google's Neural Machine Translation System: Bridging the Gap
     between Human and Machine Translation" (2016),
-    https://arxiv.org/abs/1609.08144: Eq. 4 for the context, which is that of
-    the bottom layer's output at the step before and goes to all layers;
-    section 3.1, Eq. 6, for the residual connections, which start from the
+    https://arxiv.org/abs/1609.08144: section 3 for the context, which is that
+    of the bottom layer's output at the step before and goes to all layers;
+    section 3.1 for the residual connections, which start from the
     third layer from the bottom (here without the context, which is no output
     of a layer). "after" is what https://github.com/tensorflow/nmt calls
     `gnmt_v2`; its `gnmt` is "before", save that its first context is zero.
