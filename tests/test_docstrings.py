@@ -39,28 +39,17 @@ PACKAGES = sorted(
     if not name.rpartition(".")[2].startswith("_")
     and getattr(importlib.import_module(name), "__all__", None)
 )
-# Named tuples and errors, which are returned or raised, and what needs a
-# trained model, a file or another class to be shown at work.
+# What needs a trained model to be shown at work.
 WITHOUT_EXAMPLE = {
-    "AttentionCellState",
-    "BeamSearchResult",
-    "DataError",
-    "LSTMGates",
-    "LSTMNorms",
-    "LSTMOptions",
-    "RecurrentCell",
     "SavedTranslator",
     "Seq2SeqPreprocessor",
     "Tokenizer",
-    "Translation",
     "export",
     "export_functions",
     "find_model",
     "half_precision_preset",
     "list_models",
     "load",
-    "read_model_card",
-    "read_parallel",
     "write_model_card",
 }
 

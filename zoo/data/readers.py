@@ -14,7 +14,21 @@ _BROKEN = (EOFError, lzma.LZMAError, gzip.BadGzipFile, OSError)
 
 
 class DataError(ValueError):
-    """A file does not hold what it should; the message names file and line."""
+    """A file does not hold what it should; the message names file and line.
+
+    Example:
+
+    >>> import tempfile
+    >>> import zoo
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".tsv") as file:
+    ...     _ = file.write("Hi.\\t嗨。\\nRun!\\n")
+    ...     file.flush()
+    ...     try:
+    ...         zoo.data.read_pairs(file.name, 0, 1)
+    ...     except zoo.data.DataError as error:
+    ...         print(error)
+    /...tsv, line 2: ...
+    """
 
 
 def read_lines(path):
@@ -179,6 +193,15 @@ def read_parallel(source_path, target_path):
         FileNotFoundError: no such file.
         DataError: bytes that are not UTF-8, files of different length, or no
             pairs. The message names file and line.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "zh").write_text("嗨。\\n跑！\\n", encoding="utf-8")
+    >>> _ = (folder / "en").write_text("Hi.\\nRun!\\n", encoding="utf-8")
+    >>> read_parallel(folder / "zh", folder / "en")
+    [('嗨。', 'Hi.'), ('跑！', 'Run!')]
     """
     pairs, skipped = [], 0
     sides = itertools.zip_longest(

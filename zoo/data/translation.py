@@ -18,6 +18,15 @@ class Translation(NamedTuple):
         alignments: How much each target token looked at each source token,
             float32 array of shape `(len(target_tokens), len(source_tokens))`
             whose rows sum to one; `None` for a model without attention.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import zoo
+    >>> one = zoo.data.Translation(
+    ...     "Hi.", -0.1, ["嗨", "<eos>"], ["▁Hi.", "<eos>"], np.eye(2))
+    >>> one.source_tokens[one.alignments[0].argmax()]
+    '嗨'
     """
 
     text: str

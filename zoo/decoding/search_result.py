@@ -24,6 +24,20 @@ class BeamSearchResult(NamedTuple):
         alignments: `(B, R, max_length, S)`, in the dtype of the step function's
             alignments: where each token looked among the `S` source positions.
             Zeros after the end. `None` if the step returns no alignments.
+
+    Example:
+
+    >>> import keras
+    >>> import numpy as np
+    >>> import zoo
+    >>> table = np.log([[1.0, 1e-9, 1e-9], [0.6, 0.1, 0.3], [0.9, 0.05, 0.05]])
+    >>> def step(tokens, state):
+    ...     return keras.ops.take(table, tokens, axis=0), state
+    >>> found = zoo.decoding.beam_search(step, [1], (), 2, 3, end_id=0)
+    >>> for ids, n in zip(found.ids[0], found.lengths[0]):
+    ...     print(np.array(ids)[:int(n)])
+    [0]
+    [2 0]
     """
 
     ids: Any

@@ -46,7 +46,7 @@ class ActivationRegularization(keras.layers.Layer):
     >>> import numpy as np
     >>> layer = ActivationRegularization(alpha=2.0, beta=1.0)
     >>> x = layer(np.array([[[1.0], [3.0]]], "float32"), training=True)
-    >>> float(layer.losses[0])  # 2 (1 + 9) / 2 + (3 - 1)^2
+    >>> float(sum(layer.losses))  # 2 (1 + 9) / 2 + (3 - 1)^2
     14.0
     """
 

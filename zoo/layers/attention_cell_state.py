@@ -17,6 +17,19 @@ class AttentionCellState(NamedTuple):
             or `()` if it is not fed to the cell.
         attention_state: State of the attention mechanism; `()` if it does not
             look back, a list for a list of mechanisms.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import zoo
+    >>> cell = zoo.layers.AttentionCell(
+    ...     zoo.layers.LSTMCell(8), zoo.layers.LuongAttention())
+    >>> decoder = zoo.layers.AttentionDecoder(cell)
+    >>> x, memory = np.ones((2, 3, 4)), np.ones((2, 5, 6))
+    >>> outputs, alignments, state = decoder(x, memory)
+    >>> h, c = state.cell
+    >>> tuple(h.shape), tuple(state.attention.shape), state.attention_state
+    ((2, 8), (2, 6), ())
     """
 
     cell: Any

@@ -43,6 +43,20 @@ class RecurrentCell(keras.layers.Layer):
         ValueError: If `units` is no positive integer, a dropout fraction
             lies outside [0, 1), `seed` is no integer or `use_bias` neither
             true nor false.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import zoo
+    >>> class LeakyCell(zoo.layers.RecurrentCell):
+    ...     def call(self, inputs, state, training=False, masks=None):
+    ...         z = keras.ops.matmul(inputs, self.kernel) + self.bias
+    ...         z = z + keras.ops.matmul(state[0], self.recurrent_kernel)
+    ...         h = 0.9 * state[0] + 0.1 * self.activation(z)
+    ...         return h, [h]
+    >>> layer = zoo.layers.RNN(LeakyCell(8))
+    >>> tuple(layer(np.ones((2, 4, 3))).shape)
+    (2, 8)
     """
 
     gates = 1

@@ -16,6 +16,15 @@ class LSTMNorms(NamedTuple):
         recurrent: The same of `h_{t-1} U`.
         state: The same of `c_t`, each of shape `(units,)`.
         epsilon: Added to the variances.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from zoo.ops import LSTMNorms
+    >>> gamma, beta = np.ones(3), np.zeros(3)
+    >>> wide = np.ones(12), np.zeros(12)
+    >>> LSTMNorms(wide, wide, (gamma, beta)).epsilon
+    0.001
     """
 
     kernel: Any
@@ -35,6 +44,19 @@ class LSTMOptions(NamedTuple):
             two fractions; or zeros and ones drawn with them, of the shape of
             `h` and `c` for one step, with time as the second axis for a
             sequence.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from zoo.ops import LSTMOptions
+    >>> from zoo.ops import lstm
+    >>> x, state = np.ones((1, 4, 2)), [np.zeros((1, 3)), np.zeros((1, 3))]
+    >>> kernel, recurrent = np.ones((2, 12)), np.ones((3, 12))
+    >>> peepholes = np.ones(3), np.ones(3), np.ones(3)
+    >>> outputs, state = lstm(
+    ...     x, state, kernel, recurrent, options=LSTMOptions(peepholes))
+    >>> tuple(outputs.shape)
+    (1, 4, 3)
     """
 
     peepholes: Any = None
@@ -54,6 +76,15 @@ class LSTMGates(NamedTuple):
         forget: `f`, from 0 to 1: how much of the cell state is kept.
         candidate: `g`, from -1 to 1: what there is to take in.
         output: `o`, from 0 to 1: how much of the cell state is shown.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import zoo
+    >>> layer = zoo.layers.LSTM(3, return_gates=True)
+    >>> outputs, gates = layer(np.ones((2, 4, 5)))
+    >>> tuple(gates.forget.shape)
+    (2, 4, 3)
     """
 
     input: Any

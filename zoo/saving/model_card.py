@@ -161,6 +161,14 @@ def read_model_card(path):
 
     Raises:
         ValueError: If the top of the card can't be read.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "README.md")
+    >>> _ = path.write_text('---\\nname: "tiny"\\n---\\n\\n# tiny\\n')
+    >>> read_model_card(path)
+    ({'name': 'tiny'}, '# tiny\\n')
     """
     text = pathlib.Path(path).read_text(encoding="utf-8")
     if not text.startswith("---\n"):
