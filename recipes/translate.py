@@ -3,9 +3,20 @@
     python -m recipes.translate --preset zh_en
 
 trains on Tatoeba's Chinese-English sentences, evaluates, draws alignments and
-exports to runs/zh_en. Presets: tiny (3 minutes), zh_en, and zh_en_plain, a
-model of the same size without attention. For sentences of your own, give a
-table (source, tab, target) or two parallel text files for each part:
+exports to runs/zh_en. Presets:
+
+- tiny (3 minutes), zh_en, and zh_en_plain, a model of the same size without
+  attention;
+- book_seq2seq and book_attention, chapter 9.3 of the book, English to Chinese,
+  at a quarter of its width on the shipped sentences. The book's own size, with
+  files of its TED talks, one sentence a line:
+
+    python -m recipes.translate --preset book_attention --embedding_dim 1024 \
+        --encoder_units 1024 --decoder_units 1024 --epochs 5 \
+        --train train.en train.zh --dev dev.en dev.zh --test test.en test.zh
+
+For sentences of your own, give a table (source, tab, target) or two parallel
+text files for each part:
 
     python -m recipes.translate --preset tiny --name mine \
         --train train.tsv --dev dev.de dev.en --test test.tsv
@@ -48,6 +59,7 @@ class Config:
     simplify: bool = field(True, "read Traditional Chinese as Simplified")
     max_length: int = field(64, "longest sentence, in tokens, on either side")
     attention: str = field("bahdanau", "bahdanau, luong or none")
+    attend_end: bool = field(False, "may attention look at the end token?")
     input_feeding: bool = field(False, "feed o_{t-1} to step t: twice the time")
     lexical: bool = field(True, "with attention: the attended words to o_t")
     source_bigrams: int = field(8192, "rows for pairs of source tokens; 0: off")
@@ -55,7 +67,14 @@ class Config:
     embedding_dim: int = field(256, "width of the embeddings")
     encoder_units: int = field(256, "width of the encoder in each direction")
     encoder_layers: int = field(1, "depth of the encoder")
+    bidirectional: bool = field(True, "does the encoder read both ways?")
+    bridge: str = field("dense", "encoder to decoder: dense, copy or zero")
     decoder_units: int = field(512, "width of the decoder")
+    decoder_layers: int = field(1, "depth of the decoder")
+    output: str = field("tanh", "o_t: tanh, linear, or none: the decoder's own")
+    softmax_bias: bool = field(False, "a bias for each target token")
+    init: float = field(0.0, "weights start within this; 0: as Keras has it")
+    embedding_dropout: float = field(-1.0, "of embeddings; below 0: as dropout")
     dropout: float = field(0.3, "share dropped from layers' outputs")
     word_dropout: float = field(
         0.1, "share of words whose embedding is dropped"
@@ -64,8 +83,12 @@ class Config:
     label_smoothing: float = field(0.1, "probability spread over all tokens")
     subword_sampling: float = field(0.3, "alpha of Kudo (2018); 0: off")
     batch_size: int = field(64, "sentence pairs in a batch")
+    bucketed: bool = field(True, "batches of sentences of like length")
     epochs: int = field(28, "most epochs to train")
     patience: int = field(8, "epochs without a better dev BLEU before the end")
+    optimizer: str = field(
+        "adam", "adam, or sgd: constant rate, loss summed over each sentence"
+    )
     learning_rate: float = field(1e-3, "peak of Adam's; then cosine to zero")
     warmup_epochs: float = field(1.0, "epochs until the peak")
     clip: float = field(1.0, "largest global norm of a gradient")
@@ -81,6 +104,48 @@ class Config:
 
 
 ZH_EN = Config()
+BOOK_SEQ2SEQ = dataclasses.replace(
+    ZH_EN,
+    name="book_seq2seq",
+    source="en",
+    target="zh",
+    source_tokens="word",
+    target_tokens="character",
+    vocabulary_size=10_000,
+    min_frequency=1,
+    simplify=False,
+    max_length=49,  # and the end token
+    attention="none",
+    lexical=False,
+    source_bigrams=0,
+    fixed_norm=False,
+    embedding_dim=256,
+    encoder_units=256,
+    encoder_layers=2,
+    bidirectional=False,
+    bridge="copy",
+    decoder_units=256,
+    decoder_layers=2,
+    output="none",
+    softmax_bias=True,
+    init=0.05,
+    embedding_dropout=0.2,
+    dropout=0.0,
+    word_dropout=0.0,
+    recurrent_dropout=0.0,
+    label_smoothing=0.0,
+    subword_sampling=0.0,
+    batch_size=100,
+    bucketed=False,
+    # as many steps as the book's 5 epochs of 180,000 pairs
+    epochs=32,
+    patience=32,
+    optimizer="sgd",
+    learning_rate=1.0,
+    clip=5.0,
+    ema=0.0,
+    length_penalties=(1.0,),
+)
 PRESETS = {
     "tiny": dataclasses.replace(
         ZH_EN,
@@ -109,6 +174,18 @@ PRESETS = {
         name="zh_en_plain",
         attention="none",
         decoder_units=616,
+    ),
+    "book_seq2seq": BOOK_SEQ2SEQ,
+    "book_attention": dataclasses.replace(
+        BOOK_SEQ2SEQ,
+        name="book_attention",
+        attention="bahdanau",
+        attend_end=True,
+        input_feeding=True,
+        encoder_layers=1,
+        bidirectional=True,
+        bridge="zero",
+        output="linear",
     ),
 }
 
@@ -178,14 +255,26 @@ def build_model(config, sources, targets):
         embedding_dim=config.embedding_dim,
         encoder_units=config.encoder_units,
         num_encoder_layers=config.encoder_layers,
+        bidirectional=config.bidirectional,
+        bridge=config.bridge,
         decoder_units=config.decoder_units,
+        num_decoder_layers=config.decoder_layers,
         attention=None if config.attention == "none" else config.attention,
         input_feeding=config.input_feeding,
         lexical=config.lexical and config.attention != "none",
         source_bigrams=config.source_bigrams,
         fixed_norm=config.fixed_norm,
-        unattended_ids=[source_tokenizer.end_token_id],
+        unattended_ids=(
+            [] if config.attend_end else [source_tokenizer.end_token_id]
+        ),
+        project_output=config.output != "none",
+        output_activation="tanh" if config.output == "tanh" else None,
+        softmax_bias=config.softmax_bias,
+        initializer_range=config.init or None,
         dropout=config.dropout,
+        embedding_dropout=(
+            None if config.embedding_dropout < 0 else config.embedding_dropout
+        ),
         word_dropout=config.word_dropout,
         recurrent_dropout=config.recurrent_dropout,
     )
@@ -213,6 +302,7 @@ def train(config, model, parts, folder):
             max_source_length=config.max_length,
             max_target_length=config.max_length,
             seed=config.seed,
+            bucket_boundaries=None if config.bucketed else (),
             **kwargs,
         )
 
@@ -223,23 +313,7 @@ def train(config, model, parts, folder):
         "train", shuffle=True, repeat=True, subword_sampling=sampling
     )
     steps = data.steps_per_epoch
-    warmup = int(config.warmup_epochs * steps)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        config.epochs * steps - warmup,
-        warmup_target=config.learning_rate,
-        warmup_steps=warmup,
-    )
-    model.compile(
-        optimizer=keras.optimizers.Adam(
-            rate,
-            global_clipnorm=config.clip,
-            use_ema=config.ema > 0,
-            ema_momentum=config.ema or 0.99,
-        ),
-        loss=zoo.training.TokenCrossentropy(config.label_smoothing),
-        jit_compile=False,
-    )
+    compile_model(config, model, steps)
     callbacks = [
         zoo.training.BestBleu(
             *parts["dev"],
@@ -266,6 +340,52 @@ def train(config, model, parts, folder):
         for callback in callbacks:
             callback.on_train_end()
         print("\nInterrupted: going on with the best epoch so far.")
+
+
+def cost_per_token(labels, logits):
+    """What the book prints, in nats; a metric hands labels over as floats."""
+    return keras.ops.sparse_categorical_crossentropy(
+        keras.ops.cast(labels, "int32"), logits, from_logits=True
+    )
+
+
+def compile_model(config, model, steps):
+    """Optimizer and loss, for epochs of `steps` steps."""
+    common = {
+        "global_clipnorm": config.clip,
+        "use_ema": config.ema > 0,
+        "ema_momentum": config.ema or 0.99,
+    }
+    loss = zoo.training.TokenCrossentropy(
+        config.label_smoothing, sum_over_time=config.optimizer == "sgd"
+    )
+    metrics = "auto"
+    if config.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(config.learning_rate, **common)
+        metrics = [
+            keras.metrics.MeanMetricWrapper(
+                cost_per_token, name="cost_per_token"
+            )
+        ]
+    elif config.optimizer == "adam":
+        warmup = int(config.warmup_epochs * steps)
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0,
+            config.epochs * steps - warmup,
+            warmup_target=config.learning_rate,
+            warmup_steps=warmup,
+        )
+        optimizer = keras.optimizers.Adam(rate, **common)
+    else:
+        raise zoo.data.DataError(
+            f"--optimizer: expected adam or sgd, got {config.optimizer!r}."
+        )
+    model.compile(
+        optimizer=optimizer,
+        loss=loss,
+        weighted_metrics=metrics,
+        jit_compile=False,
+    )
 
 
 def main(config):

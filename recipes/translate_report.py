@@ -10,11 +10,19 @@ import zoo
 from recipes.report import command
 from recipes.report import machine
 from recipes.report import write_atomically
+from recipes.translate_costs import costs_section
 
 MODULE = "recipes.translate"
 
 # Translated and drawn for every model of this language pair.
-FAMILIAR = {("zh", "en"): ["我爱中国", "他在等你", "我喜欢读书。"]}
+FAMILIAR = {
+    ("zh", "en"): ["我爱中国", "他在等你", "我喜欢读书。"],
+    ("en", "zh"): [
+        "This is a test.",
+        "I love China.",
+        "He is waiting for you.",
+    ],
+}
 DATA = (
     "The sentence pairs are those of `cmn_eng` in this package: Tatoeba's "
     "Chinese-English sentences of 2026-02-13 by way of manythings.org/anki, "
@@ -71,7 +79,10 @@ def finish(config, model, parts, folder, started):
     training = training_facts(config, model, parts, folder)
     write_models(config, model, figures, samples, training, folder / "model")
     training["whole run, minutes"] = round((time.time() - started) / 60, 1)
-    report = render(config, figures, training, samples, parts, hypotheses)
+    costs = costs_section(config, folder, len(parts["train"][0]))
+    report = render(
+        config, figures, training, samples, parts, hypotheses, costs
+    )
     write_atomically(folder / "report.md", report)
     print(f"\n{report}\nReport, plots and model are in {folder}.")
     return figures
@@ -181,7 +192,7 @@ def write_models(config, model, figures, samples, training, folder):
     )
 
 
-def render(config, figures, training, samples, parts, hypotheses):
+def render(config, figures, training, samples, parts, hypotheses, costs):
     """The report as Markdown."""
     step = max(1, len(hypotheses) // 10)
     lines = [
@@ -195,6 +206,8 @@ def render(config, figures, training, samples, parts, hypotheses):
     lines += [f"- {name}: {value}" for name, value in figures.items()]
     lines += ["", "## Training", ""]
     lines += [f"- {name}: {value}" for name, value in training.items()]
+    if costs:
+        lines += ["", "## Cost per token", "", costs]
     lines += ["", "## Translations", ""]
     lines += [f"- {source} → {text}" for source, text in samples]
     lines += ["", "## From the test set: source, reference, translation", ""]

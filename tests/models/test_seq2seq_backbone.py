@@ -37,6 +37,27 @@ WIRINGS = {
         "bridge": "copy",
     },
     "no bridge": {"bridge": "zero", "tie_embeddings": False},
+    "the book's seq2seq": {
+        "attention": None,
+        "project_output": False,
+        "embedding_dim": 6,
+        "encoder_units": 6,
+        "num_encoder_layers": 2,
+        "num_decoder_layers": 2,
+        "bidirectional": False,
+        "bridge": "copy",
+        "softmax_bias": True,
+        "embedding_dropout": 0.2,
+        "initializer_range": 0.5,
+    },
+    "the book's attention": {
+        "num_decoder_layers": 2,
+        "bridge": "zero",
+        "softmax_bias": True,
+        "output_activation": None,
+        "embedding_dropout": 0.2,
+        "initializer_range": 0.5,
+    },
 }
 wirings = pytest.mark.parametrize(
     "wiring", WIRINGS.values(), ids=WIRINGS.keys()
@@ -230,7 +251,12 @@ def test_every_argument_survives_its_config():
         "lexical": True,
         "bridge": "zero",
         "tie_embeddings": False,
-        "fixed_norm": True,
+        "fixed_norm": False,
+        "softmax_bias": True,
+        "output_activation": None,
+        "project_output": False,
+        "initializer_range": 0.25,
+        "embedding_dropout": 0.05,
         "dropout": 0.1,
         "word_dropout": 0.2,
         "recurrent_dropout": 0.3,
@@ -303,7 +329,15 @@ def test_dropout_is_on_in_training_alone():
         ({"attention": "bahdanov"}, "'bahdanau', 'luong'.*got 'bahdanov'"),
         ({"lexical": True, "attention": None}, "lexical=True, got None"),
         ({"bridge": "rope"}, "'dense', 'copy', 'zero'.*got 'rope'"),
-        ({"bridge": "copy"}, r"6 decoder units and 2 \* 5 encoder units"),
+        ({"bridge": "copy"}, "6 decoder units and 10 of the encoder"),
+        (
+            {"fixed_norm": True, "softmax_bias": True},
+            "one of fixed_norm=True and softmax_bias=True",
+        ),
+        (
+            {"attention": None, "project_output": False},
+            "decoder_units=6 and embedding_dim=4",
+        ),
         ({"encoder_units": 0}, "positive integer, got 0"),
     ],
 )

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.backend import of_any_size
 from zoo.training import TokenCrossentropy
 
 
@@ -72,6 +73,18 @@ def test_the_sum_over_time_of_full_rows():
         np.zeros((4, 35), "int32"), logits
     )
     assert float(found) == pytest.approx(35 * np.log(10), rel=1e-5)
+
+
+def test_the_sum_over_time_of_batches_of_any_size():
+    loss = TokenCrossentropy(sum_over_time=True)
+    logits = np.random.default_rng(2).normal(size=(3, 4, 5)).astype("float32")
+    labels, weights = np.zeros((3, 4), "int32"), np.ones((3, 4), "float32")
+    found = of_any_size(
+        loss,
+        (labels, logits, weights),
+        [(None, None), (None, None, 5), (None, None)],
+    )
+    np.testing.assert_allclose(found, loss(labels, logits, weights), rtol=1e-6)
 
 
 def test_the_sum_over_time_takes_no_reduction():

@@ -8,13 +8,14 @@ from zoo.layers import LuongAttention
 ATTENTIONS = {"bahdanau": BahdanauAttention, "luong": LuongAttention}
 
 
-def make_attention(attention, units, dtype=None):
+def make_attention(attention, units, dtype=None, initializer=None):
     """Makes an attention layer from its name.
 
     Args:
         attention: `"bahdanau"`, `"luong"`, or a layer, which is returned.
         units: Width of a Bahdanau attention.
         dtype: Dtype or dtype policy of the layer.
+        initializer: Initializer of its kernels; by default the layer's own.
 
     Returns:
         An attention layer.
@@ -30,6 +31,8 @@ def make_attention(attention, units, dtype=None):
             f"attention layer of `zoo.layers`, got {attention!r}."
         )
     arguments = {"units": units} if attention == "bahdanau" else {}
+    if initializer is not None:
+        arguments["kernel_initializer"] = initializer
     return ATTENTIONS[attention](
         **arguments, dtype=dtype, name=f"{attention}_attention"
     )

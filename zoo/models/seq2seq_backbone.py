@@ -7,15 +7,15 @@ import keras
 import keras_hub
 from keras import ops
 
-from zoo.layers import FixedNormEmbedding
 from zoo.layers import LexicalChoice
 from zoo.layers import NgramEmbedding
+from zoo.models.seq2seq_layers import check_wiring
 from zoo.models.seq2seq_layers import make_bridge
 from zoo.models.seq2seq_layers import make_decoder
 from zoo.models.seq2seq_layers import make_decoder_cell
 from zoo.models.seq2seq_layers import make_encoder
-
-BRIDGES = ("dense", "copy", "zero")
+from zoo.models.seq2seq_layers import make_output_layer
+from zoo.models.seq2seq_layers import make_token_embedding
 
 
 class Encoded(NamedTuple):
@@ -92,12 +92,21 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
             2017).
         fixed_norm: Whether the softmax is a `zoo.layers.FixedNormEmbedding`,
             in which rare tokens have the same norm as frequent ones.
+        softmax_bias: Whether the softmax has a bias for each token, that of
+            a `zoo.layers.BiasedEmbedding`.
+        output_activation: Activation of `o_t`, name or `None` for none.
+        project_output: Whether `o_t` has its `W` without attention, too. If
+            not, `o_t = h_t`, and the decoder must be as wide as the
+            embeddings.
         dropout: Fraction dropped from embeddings, between encoder layers,
             from the memory and from `o_t` before the softmax.
+        embedding_dropout: Fraction dropped from embeddings, if another.
         word_dropout: Fraction of the tokens on either side whose embedding is
             dropped as a whole in training.
         recurrent_dropout: Fraction dropped from the recurrent connections,
             one mask a sequence.
+        initializer_range: If given, embeddings and kernels start uniform
+            between minus and plus this; by default as Keras has it.
         dtype: Dtype or dtype policy of all layers.
         **kwargs: Further arguments of `keras_hub.models.Backbone`.
 
@@ -115,7 +124,8 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
 
     Raises:
         ValueError: If `attention` or `bridge` is unknown, if widths do not
-            fit, or if `lexical` is set without attention.
+            fit, or if arguments exclude each other: `lexical` without
+            attention, `fixed_norm` with `softmax_bias`.
 
     Example:
 
@@ -151,34 +161,39 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
         bridge="dense",
         tie_embeddings=True,
         fixed_norm=False,
+        softmax_bias=False,
+        output_activation="tanh",
+        project_output=True,
         dropout=0.0,
+        embedding_dropout=None,
         word_dropout=0.0,
         recurrent_dropout=0.0,
+        initializer_range=None,
         dtype=None,
         **kwargs,
     ):
-        directions = 2 if bidirectional else 1
-        if bridge not in BRIDGES:
-            raise ValueError(
-                f"Expected `bridge` to be one of {BRIDGES}, got {bridge!r}."
-            )
-        if bridge == "copy" and directions * encoder_units != decoder_units:
-            raise ValueError(
-                "Expected the decoder to be as wide as the encoder's state "
-                f"with bridge='copy', got {decoder_units} decoder units and "
-                f"{directions} * {encoder_units} encoder units. Take "
-                "bridge='dense', or change the widths."
-            )
-        if lexical and attention is None:
-            raise ValueError(
-                "Expected `attention` with lexical=True, got None. Take "
-                "attention='bahdanau', or lexical=False."
+        check_wiring(
+            encoder_units * (2 if bidirectional else 1),
+            decoder_units,
+            embedding_dim,
+            attention,
+            lexical,
+            bridge,
+            fixed_norm,
+            softmax_bias,
+            project_output,
+        )
+        initializer = None
+        if initializer_range is not None:
+            initializer = keras.initializers.RandomUniform(
+                -initializer_range, initializer_range
             )
 
         # === Layers ===
         self.source_embedding = keras.layers.Embedding(
             source_vocabulary_size,
             embedding_dim,
+            embeddings_initializer=initializer or "uniform",
             dtype=dtype,
             name="source_embedding",
         )
@@ -190,21 +205,21 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
                 dtype=dtype,
                 name="bigram_embedding",
             )
-        embedding_class = (
-            FixedNormEmbedding
-            if fixed_norm
-            else keras.layers.ReversibleEmbedding
-        )
-        self.token_embedding = embedding_class(
+        self.token_embedding = make_token_embedding(
             target_vocabulary_size,
             embedding_dim,
+            fixed_norm,
+            softmax_bias,
+            initializer and initializer.clone(),
             tie_weights=tie_embeddings,
             dtype=dtype,
-            name="token_embedding",
         )
-        # the decoder's outputs come with a mask, which logits have no use for
-        self.token_embedding.supports_masking = True
         self.drop = keras.layers.Dropout(dropout, dtype=dtype, name="drop")
+        self.drop_embedded = self.drop
+        if embedding_dropout is not None:
+            self.drop_embedded = keras.layers.Dropout(
+                embedding_dropout, dtype=dtype, name="drop_embedded"
+            )
         self.drop_words = keras.layers.Dropout(
             word_dropout,
             noise_shape=(None, None, 1),
@@ -217,6 +232,7 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
             bidirectional,
             recurrent_dropout,
             dtype,
+            initializer,
         )
         self.bridge_layers = []
         if bridge == "dense":
@@ -230,21 +246,20 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
                 dropout,
                 recurrent_dropout,
                 dtype,
+                initializer,
             ),
             attention,
             decoder_units,
             embedding_dim,
+            output_activation,
             input_feeding,
             dtype,
+            initializer,
         )
         self.output_layer = None
-        if attention is None:
-            self.output_layer = keras.layers.Dense(
-                embedding_dim,
-                activation="tanh",
-                use_bias=False,
-                dtype=dtype,
-                name="output",
+        if attention is None and project_output:
+            self.output_layer = make_output_layer(
+                embedding_dim, output_activation, dtype, initializer
             )
         self.lexical_choice = None
         if lexical:
@@ -253,25 +268,35 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
             )
 
         # === Config ===
-        self.source_vocabulary_size = source_vocabulary_size
-        self.target_vocabulary_size = target_vocabulary_size
-        self.embedding_dim = embedding_dim
-        self.encoder_units = encoder_units
-        self.decoder_units = decoder_units
-        self.num_encoder_layers = num_encoder_layers
-        self.num_decoder_layers = num_decoder_layers
-        self.bidirectional = bidirectional
-        self.source_bigrams = source_bigrams
-        self.unattended_ids = tuple(unattended_ids)
-        self.attention = attention
-        self.input_feeding = input_feeding
-        self.lexical = lexical
-        self.bridge = bridge
-        self.tie_embeddings = tie_embeddings
-        self.fixed_norm = fixed_norm
-        self.dropout = dropout
-        self.word_dropout = word_dropout
-        self.recurrent_dropout = recurrent_dropout
+        config = {
+            "source_vocabulary_size": source_vocabulary_size,
+            "target_vocabulary_size": target_vocabulary_size,
+            "embedding_dim": embedding_dim,
+            "encoder_units": encoder_units,
+            "decoder_units": decoder_units,
+            "num_encoder_layers": num_encoder_layers,
+            "num_decoder_layers": num_decoder_layers,
+            "bidirectional": bidirectional,
+            "source_bigrams": source_bigrams,
+            "unattended_ids": tuple(unattended_ids),
+            "attention": attention,
+            "input_feeding": input_feeding,
+            "lexical": lexical,
+            "bridge": bridge,
+            "tie_embeddings": tie_embeddings,
+            "fixed_norm": fixed_norm,
+            "softmax_bias": softmax_bias,
+            "output_activation": output_activation,
+            "project_output": project_output,
+            "dropout": dropout,
+            "embedding_dropout": embedding_dropout,
+            "word_dropout": word_dropout,
+            "recurrent_dropout": recurrent_dropout,
+            "initializer_range": initializer_range,
+        }
+        for name, value in config.items():
+            setattr(self, name, value)
+        self._arguments = tuple(config)
 
         # === Functional model ===
         inputs = {
@@ -289,7 +314,8 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
         mask = inputs["decoder_padding_mask"]
         if attention is None:
             hidden, *_ = self.decoder(embedded, initial_state=states, mask=mask)
-            hidden = self.output_layer(hidden)
+            if self.output_layer is not None:
+                hidden = self.output_layer(hidden)
         else:
             hidden, outputs["alignments"], _ = self.decoder(
                 embedded,
@@ -306,7 +332,7 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
 
     def _drop(self, embedded, training=None):
         x = self.drop_words(embedded, training=training)
-        return self.drop(x, training=training)
+        return self.drop_embedded(x, training=training)
 
     def _embed_source(self, token_ids, mask, training=None):
         x = self._drop(self.source_embedding(token_ids), training)
@@ -401,7 +427,9 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
         embedded = self.token_embedding(token_ids)
         if self.attention is None:
             hidden, state = self.decoder.cell(embedded, state)
-            return self.output_layer(hidden), None, state
+            if self.output_layer is not None:
+                hidden = self.output_layer(hidden)
+            return hidden, None, state
         (hidden, alignments), state = self.decoder.step(
             embedded, state, encoded.memory, encoded.keys, encoded.mask
         )
@@ -410,30 +438,12 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
 
     def get_config(self):
         config = super().get_config()
-        attention = self.attention
-        if isinstance(attention, keras.layers.Layer):
-            attention = keras.saving.serialize_keras_object(attention)
-        config.update(
-            source_vocabulary_size=self.source_vocabulary_size,
-            target_vocabulary_size=self.target_vocabulary_size,
-            embedding_dim=self.embedding_dim,
-            encoder_units=self.encoder_units,
-            decoder_units=self.decoder_units,
-            num_encoder_layers=self.num_encoder_layers,
-            num_decoder_layers=self.num_decoder_layers,
-            bidirectional=self.bidirectional,
-            source_bigrams=self.source_bigrams,
-            unattended_ids=list(self.unattended_ids),
-            attention=attention,
-            input_feeding=self.input_feeding,
-            lexical=self.lexical,
-            bridge=self.bridge,
-            tie_embeddings=self.tie_embeddings,
-            fixed_norm=self.fixed_norm,
-            dropout=self.dropout,
-            word_dropout=self.word_dropout,
-            recurrent_dropout=self.recurrent_dropout,
-        )
+        config.update({name: getattr(self, name) for name in self._arguments})
+        config["unattended_ids"] = list(self.unattended_ids)
+        if isinstance(self.attention, keras.layers.Layer):
+            config["attention"] = keras.saving.serialize_keras_object(
+                self.attention
+            )
         return config
 
     @classmethod

@@ -95,7 +95,8 @@ class TokenCrossentropy(keras.losses.Loss):
         for factor in (sample_weight, getattr(y_pred, "_keras_mask", None)):
             if factor is not None:
                 weights = weights * ops.cast(factor, loss.dtype)
-        return loss * (ops.sum(weights) / ops.shape(weights)[0])
+        rows = ops.cast(ops.shape(weights)[0], loss.dtype)
+        return loss * (ops.sum(weights) / rows)
 
     def get_config(self):
         config = super().get_config()

@@ -1,0 +1,116 @@
+"""The book's two translation models, on some of the shipped sentences."""
+
+import csv
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+from recipes import translate
+from zoo.data import DataError
+from zoo.data.cmn_eng import read_split
+
+# Chapter 9.3's vocabularies and width, and the numbers of weights that follow.
+VOCABULARIES = {
+    "source_vocabulary_size": 10_000,
+    "target_vocabulary_size": 4000,
+}
+WEIGHTS = {"book_seq2seq": 47.91e6, "book_attention": 58.40e6}
+both = pytest.mark.parametrize("preset", list(WEIGHTS))
+
+
+def backbone_of(preset, **kwargs):
+    """The network of a preset, by its recipe, with other vocabularies."""
+    config = dataclasses.replace(translate.PRESETS[preset], **kwargs)
+    model = translate.build_model(config, ["a b c ."], ["甲乙丙。"])
+    settings = {**model.backbone.get_config(), **VOCABULARIES}
+    return zoo.models.Seq2SeqBackbone.from_config(settings)
+
+
+@both
+def test_it_has_the_books_number_of_weights(preset):
+    backbone = backbone_of(
+        preset, embedding_dim=1024, encoder_units=1024, decoder_units=1024
+    )
+    assert backbone.count_params() == pytest.approx(WEIGHTS[preset], rel=1e-3)
+
+
+@both
+def test_weights_start_within_the_books_range(preset):
+    backbone = backbone_of(preset)
+    for weight in backbone.trainable_weights:
+        values = np.abs(weight.numpy())
+        if "bias" in weight.path:
+            assert values.max() <= 1.0  # forget gates'
+        elif weight.path.endswith("/v"):
+            continue  # of the attention, by its width
+        else:
+            assert 0.045 < values.max() <= 0.05, weight.path
+
+
+def test_attention_starts_from_zeros_and_seq2seq_from_the_encoder():
+    for preset in WEIGHTS:
+        backbone = backbone_of(preset)
+        ids = np.array([[4, 5, 3]])
+        state = backbone.encode(ids, ids > 0).state
+        state = getattr(state, "cell", state)
+        flat = [np.asarray(x) for x in tf.nest.flatten(state)]
+        assert len(flat) == 4
+        assert all(x.any() == (preset == "book_seq2seq") for x in flat)
+
+
+@pytest.fixture(scope="module", params=list(WEIGHTS))
+def run(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    pairs = [(x.en, x.zh) for x in read_split("train")[:160]]
+    path = folder / "pairs.tsv"
+    path.write_text("".join(f"{x}\t{y}\n" for x, y in pairs), encoding="utf-8")
+    files = (str(path),)
+    config = dataclasses.replace(
+        translate.PRESETS[request.param],
+        folder=str(folder),
+        train=files,
+        dev=files,
+        test=files,
+        embedding_dim=24,
+        encoder_units=24,
+        decoder_units=24,
+        batch_size=16,
+        epochs=4,
+        beam_width=2,
+    )
+    figures = translate.main(config)
+    return figures, folder / config.name
+
+
+def test_the_cost_per_token_falls_and_is_reported(run):
+    _, folder = run
+    with open(folder / "history.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    costs = [float(row["cost_per_token"]) for row in rows]
+    assert costs[0] > 3 and costs[-1] < costs[0] - 0.5
+    # without dropout, on the sentences that were trained on
+    assert float(rows[-1]["val_cost_per_token"]) < costs[-1] + 0.3
+    report = (folder / "report.md").read_text(encoding="utf-8")
+    assert f"| 40 | {costs[-1]:.3f} | " in report
+    assert "| 9,015 |  | | 2." in report
+    assert "- This is a test. → " in report
+    assert (folder / "plots" / "cost_per_token.png").stat().st_size > 10_000
+
+
+def test_the_exported_model_writes(run):
+    figures, folder = run
+    assert 0 <= figures["test BLEU, greedy"] <= 100
+    model = tf.saved_model.load(str(folder / "model" / "1"))
+    has_alignments = "translate_with_alignments" in model.signatures
+    assert has_alignments == (folder.name == "book_attention")
+    found = model.signatures["greedy"](text=tf.constant(["Hi.", ""]))
+    assert found["text"].shape == (2,)
+
+
+def test_an_unknown_optimizer_is_an_error(tmp_path):
+    config = dataclasses.replace(translate.BOOK_SEQ2SEQ, optimizer="adagrad")
+    with pytest.raises(DataError, match="adam or sgd, got 'adagrad'"):
+        translate.compile_model(config, None, 1)
