@@ -82,6 +82,36 @@ def test_the_awd_lstm_has_its_size():
     assert 24.1e6 < weights < 24.3e6  # "24M"
 
 
+def test_the_mogrifier_has_the_size_of_the_papers():
+    class Tokenizer:
+        def vocabulary_size(self):
+            return 10_000
+
+    backbone = ptb.build_backbone(ptb.PRESETS["mogrifier"], Tokenizer())
+    weights = sum(w.numpy().size for w in backbone.trainable_weights)
+    assert 23.5e6 < weights < 24.5e6  # "24M"
+
+
+def test_a_mogrifier_learns_to_count_and_goes_on_learning(files, tmp_path):
+    config = smoke(
+        files,
+        tmp_path,
+        mogrifier=2,
+        mogrifier_rank=4,
+        epochs=5,
+        init=0.3,
+        dynamic=True,
+        dynamic_rates=(1e-5, 1e-3),
+    )
+    figures = ptb.main(config)
+    static = float(figures["**perplexity on test**"])
+    assert static < 4
+    learning = [
+        float(value) for name, value in figures.items() if "learning" in name
+    ]
+    assert len(learning) == 2 and max(learning) < static
+
+
 def test_awd_at_a_small_size_learns_to_count(files, tmp_path):
     config = dataclasses.replace(
         ptb.AWD,
