@@ -10,6 +10,7 @@ from zoo.data.translate_batches import as_bytes
 from zoo.data.translate_batches import translate_batches
 from zoo.decoding import beam_search
 from zoo.decoding import greedy_search
+from zoo.models.from_language_model import StartsFromLanguageModel
 from zoo.models.generation import KeepsSampler
 from zoo.models.generation import sample_tokens
 from zoo.models.seq2seq_backbone import Seq2SeqBackbone
@@ -20,7 +21,9 @@ from zoo.training.token_crossentropy import TokenCrossentropy
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class Seq2Seq(KeepsSampler, keras_hub.models.Seq2SeqLM):
+class Seq2Seq(
+    StartsFromLanguageModel, KeepsSampler, keras_hub.models.Seq2SeqLM
+):
     """Encoder-decoder that is trained on pairs of sentences and translates.
 
     ```
@@ -31,7 +34,8 @@ class Seq2Seq(KeepsSampler, keras_hub.models.Seq2SeqLM):
     E. It is a task of keras_hub: `fit` takes pairs of strings or what
     `zoo.data.translation_dataset` makes of them, `generate` writes with a
     sampler of keras_hub, `save_to_preset` and `from_preset` keep it.
-    `translate` searches for the best sentence.
+    `translate` searches for the best sentence. `from_language_model` starts
+    the decoder from a language model.
 
     Args:
         backbone: A `Seq2SeqBackbone`.
