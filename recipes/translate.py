@@ -58,7 +58,9 @@ class Config:
     min_frequency: int = field(2, "rarer source characters are unknown")
     simplify: bool = field(True, "read Traditional Chinese as Simplified")
     max_length: int = field(64, "longest sentence, in tokens, on either side")
-    attention: str = field("bahdanau", "bahdanau, luong or none")
+    attention: str = field(
+        "bahdanau", "bahdanau, luong, or none; context: one for every step"
+    )
     attend_end: bool = field(False, "may attention look at the end token?")
     input_feeding: bool = field(False, "feed o_{t-1} to step t: twice the time")
     lexical: bool = field(True, "with attention: the attended words to o_t")
@@ -249,6 +251,9 @@ def build_model(config, sources, targets):
         simplify=config.simplify,
     )
     tokenizer = make_tokenizer(config, config.target_tokens, targets)
+    attention = config.attention
+    if attention in ("none", "context"):
+        attention = None
     backbone = zoo.models.Seq2SeqBackbone(
         source_tokenizer.vocabulary_size(),
         tokenizer.vocabulary_size(),
@@ -259,9 +264,10 @@ def build_model(config, sources, targets):
         bridge=config.bridge,
         decoder_units=config.decoder_units,
         num_decoder_layers=config.decoder_layers,
-        attention=None if config.attention == "none" else config.attention,
+        attention=attention,
+        context="every" if config.attention == "context" else "initial",
         input_feeding=config.input_feeding,
-        lexical=config.lexical and config.attention != "none",
+        lexical=config.lexical and attention is not None,
         source_bigrams=config.source_bigrams,
         fixed_norm=config.fixed_norm,
         unattended_ids=(

@@ -165,10 +165,11 @@ def write_models(config, model, figures, samples, training, folder):
             "name": config.name,
             "summary": f"Translates {config.source} to {config.target}: LSTM "
             "encoder-decoder, "
-            + (
-                "without attention."
-                if config.attention == "none"
-                else f"{config.attention.capitalize()} attention."
+            + {
+                "none": "without attention.",
+                "context": "one context for every step.",
+            }.get(
+                config.attention, f"{config.attention.capitalize()} attention."
             ),
             "languages": (config.source, config.target),
             "license": "CC-BY-2.0" if shipped else "unknown",

@@ -144,7 +144,9 @@ def test_every_argument_survives_from_config(name):
     }
     rest = set(named) - set(arguments) - OTHERS
     # each excludes another of the table
-    assert rest <= {"sum_over_time", "fixed_norm"}, "the table lacks some"
+    assert rest <= {"sum_over_time", "fixed_norm", "context"}, (
+        "the table lacks some"
+    )
     for key, value in arguments.items():
         assert named[key] is inspect.Parameter.empty or named[key] != value
     one = made(**arguments)

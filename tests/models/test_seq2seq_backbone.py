@@ -20,6 +20,13 @@ SIZES = {
 WIRINGS = {
     "plain": {"attention": None},
     "plain, deep": {"attention": None, "num_decoder_layers": 2},
+    "context at every step": {"attention": None, "context": "every"},
+    "context at every step, deep": {
+        "attention": None,
+        "context": "every",
+        "num_encoder_layers": 2,
+        "num_decoder_layers": 2,
+    },
     "bahdanau": {"attention": "bahdanau"},
     "luong": {"attention": "luong", "input_feeding": False},
     "coverage": {"attention": CoverageAttention(7)},
@@ -291,6 +298,23 @@ def test_an_attention_layer_survives_its_config():
     )
 
 
+def test_the_context_reaches_every_step_without_the_state():
+    """With a zero first state, only the context knows the source."""
+    inputs, others = make_inputs(), make_inputs(1)
+    others = {
+        name: (others if "encoder" in name else inputs)[name] for name in inputs
+    }
+    for context in ("initial", "every"):
+        backbone = make_backbone(attention=None, context=context, bridge="zero")
+        found, other = (
+            run(backbone, x)["decoder_sequence_output"]
+            for x in (inputs, others)
+        )
+        real = inputs["decoder_padding_mask"]
+        differ = np.abs(found - other).max(-1)[real] > 1e-4
+        assert differ.all() == differ.any() == (context == "every")
+
+
 def test_tied_embeddings_are_one_weight():
     tied = make_backbone().count_params()
     untied = make_backbone(tie_embeddings=False).count_params()
@@ -328,6 +352,8 @@ def test_dropout_is_on_in_training_alone():
     [
         ({"attention": "bahdanov"}, "'bahdanau', 'luong'.*got 'bahdanov'"),
         ({"lexical": True, "attention": None}, "lexical=True, got None"),
+        ({"context": "never"}, "'initial', 'every'.*got 'never'"),
+        ({"context": "every"}, "attention=None.*got 'bahdanau'"),
         ({"bridge": "rope"}, "'dense', 'copy', 'zero'.*got 'rope'"),
         ({"bridge": "copy"}, "6 decoder units and 10 of the encoder"),
         (

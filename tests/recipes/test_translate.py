@@ -141,7 +141,7 @@ def test_ctrl_c_keeps_the_best_model(files, tmp_path, monkeypatch):
                 raise KeyboardInterrupt
 
     monkeypatch.setattr(zoo.training, "BestBleu", Interrupting, raising=False)
-    config = make_config(files, tmp_path, attention="none")
+    config = make_config(files, tmp_path, attention="context")
     figures = translate.main(config)
     assert figures["sentences in test"] == 16
     assert (tmp_path / "de_en" / "model" / "1" / "saved_model.pb").exists()

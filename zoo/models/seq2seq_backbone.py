@@ -1,14 +1,12 @@
 """The network of an encoder-decoder with or without attention."""
 
-from typing import Any
-from typing import NamedTuple
-
 import keras
 import keras_hub
 from keras import ops
 
 from zoo.layers import LexicalChoice
 from zoo.layers import NgramEmbedding
+from zoo.models.seq2seq_layers import beside
 from zoo.models.seq2seq_layers import check_wiring
 from zoo.models.seq2seq_layers import make_bridge
 from zoo.models.seq2seq_layers import make_decoder
@@ -16,30 +14,11 @@ from zoo.models.seq2seq_layers import make_decoder_cell
 from zoo.models.seq2seq_layers import make_encoder
 from zoo.models.seq2seq_layers import make_output_layer
 from zoo.models.seq2seq_layers import make_token_embedding
-
-
-class Encoded(NamedTuple):
-    """A source that has been read.
-
-    Attributes:
-        memory: Encoder outputs, `(batch_size, source_length, depth)`.
-        mask: Boolean, `(batch_size, source_length)`, true where attention may
-            look.
-        keys: What the attention made of the memory, `None` without attention.
-        embedded: Embeddings of the source, `(batch_size, source_length,
-            embedding_dim)`, or `None` if `lexical=False`.
-        state: The decoder's first state; leaves have the batch axis first.
-    """
-
-    memory: Any
-    mask: Any
-    keys: Any
-    embedded: Any
-    state: Any
+from zoo.models.seq2seq_steps import StepByStep
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class Seq2SeqBackbone(keras_hub.models.Backbone):
+class Seq2SeqBackbone(StepByStep, keras_hub.models.Backbone):
     """Encoder-decoder of LSTMs, with or without attention.
 
     ```
@@ -52,7 +31,11 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
 
     Without attention `o_t = tanh(h_t W)`, so that all that the decoder knows
     of the source is `s_0` (Sutskever, Vinyals & Le, "Sequence to Sequence
-    Learning with Neural Networks", 2014). With attention it looks at every
+    Learning with Neural Networks", 2014). With `context="every"` it reads the
+    encoder's last output c at every step, beside `y_{t-1}` and in `o_t =
+    tanh([h_t; c] W)` (after Cho et al., "Learning Phrase Representations using
+    RNN Encoder-Decoder for Statistical Machine Translation", 2014). With
+    attention it looks at every
     encoder output at every step (Bahdanau, Cho & Bengio, "Neural Machine
     Translation by Jointly Learning to Align and Translate", 2015), here in
     the data path of Luong, Pham & Manning, "Effective Approaches to
@@ -78,6 +61,9 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
             does not look at, such as the end token's.
         attention: `None`, `"bahdanau"`, `"luong"` (score "general"), or an
             attention layer of the zoo.
+        context: Without attention, when the decoder sees what the encoder
+            made of the source: `"initial"`, in its first state; `"every"`,
+            at every step as well.
         input_feeding: Whether `o_{t-1}` enters step t. Without it the decoder
             runs all steps at once and trains faster.
         lexical: Whether the attended source words, too, are added to `o_t`
@@ -123,9 +109,10 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
         shape `(batch_size, target_length, source_length)`.
 
     Raises:
-        ValueError: If `attention` or `bridge` is unknown, if widths do not
-            fit, or if arguments exclude each other: `lexical` without
-            attention, `fixed_norm` with `softmax_bias`.
+        ValueError: If `attention`, `context` or `bridge` is unknown, if
+            widths do not fit, or if arguments exclude each other: `lexical`
+            without attention, `context="every"` with it, `fixed_norm` with
+            `softmax_bias`.
 
     Example:
 
@@ -156,6 +143,7 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
         source_bigrams=0,
         unattended_ids=(),
         attention="bahdanau",
+        context="initial",
         input_feeding=True,
         lexical=False,
         bridge="dense",
@@ -177,6 +165,7 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
             decoder_units,
             embedding_dim,
             attention,
+            context,
             lexical,
             bridge,
             fixed_norm,
@@ -280,6 +269,7 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
             "source_bigrams": source_bigrams,
             "unattended_ids": tuple(unattended_ids),
             "attention": attention,
+            "context": context,
             "input_feeding": input_feeding,
             "lexical": lexical,
             "bridge": bridge,
@@ -306,16 +296,18 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
             for side in ("encoder", "decoder")
             for name, kind in (("token_ids", "int32"), ("padding_mask", "bool"))
         }
-        source, memory, states = self._read(
+        source, memory, states, fixed = self._read(
             inputs["encoder_token_ids"], inputs["encoder_padding_mask"]
         )
         embedded = self._drop(self.token_embedding(inputs["decoder_token_ids"]))
         outputs = {"encoder_sequence_output": memory}
         mask = inputs["decoder_padding_mask"]
         if attention is None:
-            hidden, *_ = self.decoder(embedded, initial_state=states, mask=mask)
+            hidden, *_ = self.decoder(
+                beside(embedded, fixed), initial_state=states, mask=mask
+            )
             if self.output_layer is not None:
-                hidden = self.output_layer(hidden)
+                hidden = self.output_layer(beside(hidden, fixed))
         else:
             hidden, outputs["alignments"], _ = self.decoder(
                 embedded,
@@ -350,14 +342,23 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
         return mask
 
     def _read(self, token_ids, mask, training=None):
-        """Encodes a source: embeddings, memory, the decoder's first state."""
+        """Encodes a source.
+
+        Returns:
+            Tuple of embeddings, memory, the decoder's first state, and the
+            context that goes to every step or `None`.
+        """
         x = embedded = self._embed_source(token_ids, mask, training)
         layers_states = []
         for layer in self.encoder_layers:
             x, *states = layer(x, mask=mask, training=training)
             x = self.drop(x, training=training)
             layers_states.append(states)
-        return embedded, x, self._bridge(x, layers_states)
+        fixed = None
+        if self.context == "every":
+            last = layers_states[-1][::2]
+            fixed = ops.concatenate(last, axis=-1) if last[1:] else last[0]
+        return embedded, x, self._bridge(x, layers_states), fixed
 
     def _add_words(self, hidden, alignments, embedded):
         if self.lexical_choice is None:
@@ -386,55 +387,6 @@ class Seq2SeqBackbone(keras_hub.models.Backbone):
                 ]
             result.append(state)
         return result if self.num_decoder_layers > 1 else result[0]
-
-    def encode(self, token_ids, mask):
-        """Reads a source for step by step decoding.
-
-        Args:
-            token_ids: Integers, `(batch_size, source_length)`.
-            mask: Boolean of the same shape, true at real tokens.
-
-        Returns:
-            An `Encoded`.
-        """
-        mask = ops.cast(mask, "bool")
-        embedded, memory, state = self._read(token_ids, mask, training=False)
-        mask = self._attended(token_ids, mask)
-        if self.attention is None:
-            return Encoded(memory, mask, None, None, state)
-        state = self.decoder.get_initial_state(
-            ops.shape(memory)[0], memory, initial_state=state
-        )
-        keys = self.decoder.project(memory)
-        if not self.lexical:
-            embedded = None
-        return Encoded(memory, mask, keys, embedded, state)
-
-    def decode_step(self, token_ids, state, encoded):
-        """Runs the decoder for one step.
-
-        Args:
-            token_ids: The tokens before this step, integers of shape
-                `(rows,)`. There may be several rows for each source, one
-                after the other, as in beam search; they share its memory.
-            state: State with `rows` rows, at first that of `encoded`.
-            encoded: What `encode` returned.
-
-        Returns:
-            Tuple of `o_t`, `(rows, embedding_dim)`, the alignments, `(rows,
-            source_length)` or `None` without attention, and the new state.
-        """
-        embedded = self.token_embedding(token_ids)
-        if self.attention is None:
-            hidden, state = self.decoder.cell(embedded, state)
-            if self.output_layer is not None:
-                hidden = self.output_layer(hidden)
-            return hidden, None, state
-        (hidden, alignments), state = self.decoder.step(
-            embedded, state, encoded.memory, encoded.keys, encoded.mask
-        )
-        hidden = self._add_words(hidden, alignments, encoded.embedded)
-        return hidden, alignments, state
 
     def get_config(self):
         config = super().get_config()

@@ -1,6 +1,7 @@
 """The recurrent layers of an encoder-decoder."""
 
 import keras
+from keras import ops
 
 from zoo.layers import LSTM
 from zoo.layers import RNN
@@ -14,6 +15,7 @@ from zoo.layers import StackedRNNCells
 from zoo.models.make_attention import make_attention
 
 BRIDGES = ("dense", "copy", "zero")
+CONTEXTS = ("initial", "every")
 
 
 def check_wiring(
@@ -21,6 +23,7 @@ def check_wiring(
     decoder_units,
     embedding_dim,
     attention,
+    context,
     lexical,
     bridge,
     fixed_norm,
@@ -42,6 +45,16 @@ def check_wiring(
             f"bridge='copy', got {decoder_units} decoder units and "
             f"{state_units} of the encoder, both directions. Take "
             "bridge='dense', or change the widths."
+        )
+    if context not in CONTEXTS:
+        raise ValueError(
+            f"Expected `context` to be one of {CONTEXTS}, got {context!r}."
+        )
+    if context == "every" and attention is not None:
+        raise ValueError(
+            "Expected attention=None with context='every', got "
+            f"{attention!r}, which brings a context of its own to every step. "
+            "Leave one out."
         )
     if lexical and attention is None:
         raise ValueError(
@@ -113,6 +126,15 @@ def make_encoder(
             layer = Bidirectional(layer, dtype=dtype, name=f"bidirectional_{i}")
         layers.append(layer)
     return layers
+
+
+def beside(x, context):
+    """A context beside the inputs of one step or of all, if there is one."""
+    if context is None:
+        return x
+    if len(x.shape) == 3:
+        context = context[:, None] + ops.zeros_like(x[:, :, :1])
+    return ops.concatenate([x, ops.cast(context, x.dtype)], axis=-1)
 
 
 def make_output_layer(units, activation, dtype, initializer):
