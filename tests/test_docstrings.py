@@ -39,19 +39,8 @@ PACKAGES = sorted(
     if not name.rpartition(".")[2].startswith("_")
     and getattr(importlib.import_module(name), "__all__", None)
 )
-# What needs a trained model to be shown at work.
-WITHOUT_EXAMPLE = {
-    "SavedTranslator",
-    "Seq2SeqPreprocessor",
-    "Tokenizer",
-    "export",
-    "export_functions",
-    "find_model",
-    "half_precision_preset",
-    "list_models",
-    "load",
-    "write_model_card",
-}
+# What tries its result in a process of its own, which takes seconds.
+WITHOUT_EXAMPLE = {"export", "export_functions"}
 
 
 @pytest.mark.parametrize("name", PACKAGES)

@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 
 from tests.backend import compiled
+from tests.backend import dtype_of
 from tests.backend import every_mode
 from tests.backend import gradients
 from tests.backend import numpy_of
@@ -15,6 +16,8 @@ from zoo.layers.attention_cell import AttentionCell
 from zoo.layers.attention_cell_state import AttentionCellState
 from zoo.layers.attention_decoder import AttentionDecoder
 from zoo.layers.bahdanau_attention import BahdanauAttention
+from zoo.layers.coverage_attention import CoverageAttention
+from zoo.layers.gnmt_cell import GNMTCell
 from zoo.layers.lstm_cell import LSTMCell
 from zoo.layers.luong_attention import LuongAttention
 
@@ -301,3 +304,42 @@ def test_input_function_that_returns_no_step_is_refused():
     cell = make(input_function=lambda inputs, attention: [inputs, attention])
     with pytest.raises(ValueError, match="one tensor.*known width"):
         cell.build(*SHAPES)
+
+
+MECHANISMS = {
+    "luong": LuongAttention,
+    "bahdanau": lambda **dtype: BahdanauAttention(6, **dtype),
+    "coverage": lambda **dtype: CoverageAttention(6, **dtype),
+}
+
+
+def cell_with(attention, layer, wiring):
+    if wiring == "gnmt":
+        cells = [LSTMCell(UNITS), LSTMCell(UNITS)]
+        return GNMTCell(cells, attention, query="after")
+    feeding = wiring == "fed"
+    return make(attention, attention_layer=layer, input_feeding=feeding)
+
+
+@pytest.mark.parametrize("kind", MECHANISMS)
+@pytest.mark.parametrize("wiring", ["fed", "not fed", "gnmt"])
+@pytest.mark.parametrize(
+    ("policy", "other"), [("float32", "float16"), ("mixed_float16", "float32")]
+)
+def test_mechanism_and_layer_of_another_dtype(kind, wiring, policy, other):
+    keras.config.set_dtype_policy(policy)
+    layer = keras.layers.Dense(6, dtype=other)
+    cell = cell_with(MECHANISMS[kind](dtype=other), layer, wiring)
+    decoder = AttentionDecoder(cell)
+    outputs, alignments, _ = decoder(X, MEMORY, MASK)
+    assert dtype_of(outputs) == dtype_of(alignments) == cell.compute_dtype
+    # a step keeps the dtypes of the state, as a search demands
+    keys = decoder.project(MEMORY)
+    state = decoder.get_initial_state(BATCH, MEMORY)
+    for t in range(TIME):
+        before = keras.tree.map_structure(dtype_of, state)
+        (output, _), state = decoder.step(X[:, t], state, MEMORY, keys, MASK)
+        assert keras.tree.map_structure(dtype_of, state) == before
+        np.testing.assert_allclose(
+            numpy_of(output), numpy_of(outputs)[:, t], atol=2e-2
+        )

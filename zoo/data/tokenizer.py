@@ -56,6 +56,20 @@ class Tokenizer(keras_hub.tokenizers.Tokenizer):
         TypeError: `vocabulary` is no list of strings.
         ValueError: `vocabulary` doesn't start with the special tokens, or
             holds a token twice.
+
+    Example:
+
+    >>> import tensorflow as tf
+    >>> class Letters(Tokenizer):
+    ...     def _segment(self, text):
+    ...         return tf.strings.unicode_split(text, "UTF-8")
+    >>> letters = Letters.train(["abba"])
+    >>> letters.get_vocabulary()
+    ['<pad>', '<unk>', '<sos>', '<eos>', 'a', 'b']
+    >>> letters(["cab"]).to_list()
+    [[1, 4, 5]]
+    >>> letters.detokenize([[4, 5]]).numpy().tolist()
+    [b'ab']
     """
 
     # What an unknown token becomes in detokenised text.

@@ -8,6 +8,7 @@ from keras import ops
 
 from zoo.decoding import _arguments
 from zoo.decoding._single import follow
+from zoo.ops.backend import load_backend
 from zoo.ops.categorical import categorical
 
 
@@ -96,7 +97,8 @@ def sample(
 
     def draw(logits, time):
         if top_k is not None and top_k < logits.shape[1]:
-            least = ops.top_k(logits, top_k)[0][:, -1:]
+            best, _ = load_backend().top_k(logits, top_k)
+            least = best[:, -1:]
             logits = ops.where(logits < least, -float("inf"), logits)
         # A row of nothing but -inf has no distribution: the loop sees to it.
         highest = ops.max(logits, axis=-1, keepdims=True)

@@ -76,7 +76,7 @@ class AttentionCell(ReadingCell):
             of the inner cell.
         attention_layer: Keras layer that makes the attention from `[h_t;
             c_t]`, in place of `attention_units`, or a list with one layer for
-            each mechanism. It has to take any number of axes before the last.
+            each mechanism. It is called with two axes.
         input_function: What makes the inner cell's input from `x_t` and what
             is fed to it: a Keras layer or a function `(inputs, attention) ->
             inputs` of tensors with two axes. By default it is `[x_t; a_{t-1}]`
@@ -283,7 +283,7 @@ class AttentionCell(ReadingCell):
         state = AttentionCellState(*state)
 
         def read(query):
-            return self.reader.read(
+            return self.read(
                 query,
                 memory,
                 keys,
@@ -332,6 +332,7 @@ class AttentionCell(ReadingCell):
                 call_by_rows(layer, ops.concatenate([h, context], -1))
                 for context, layer in zip(contexts, layers, strict=True)
             ]
+            attentions = [ops.cast(x, self.compute_dtype) for x in attentions]
         if self.attention_units is not None:
             weights = (
                 self.reader.each("attention_kernel", self.attention_kernel),
@@ -368,7 +369,7 @@ class AttentionCell(ReadingCell):
         h, cell_state = unroll_cell(
             self.cell, inputs, state.cell, mask, training=training
         )
-        contexts, alignments, _ = self.reader.read(
+        contexts, alignments, _ = self.read(
             h, memory, keys, memory_mask, state.attention_state, training
         )
         output, _ = self.combine(h, contexts)

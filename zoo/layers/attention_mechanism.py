@@ -189,6 +189,10 @@ class AttentionMechanism(keras.layers.Layer):
         """
         self._check_built()
         query = ops.cast(query, self.compute_dtype)
+        # A cell of another dtype has cast what it was given.
+        keys = self._cast_floats(keys)
+        if state is not None:
+            state = self._cast_floats(state)
         if len(query.shape) == 2:
             if state is not None:
                 state = keras.tree.map_structure(lambda x: x[:, None], state)
@@ -281,6 +285,17 @@ class AttentionMechanism(keras.layers.Layer):
         """A weight in the dtype of the computation, inside a call or not."""
         variable = ops.convert_to_tensor(variable)
         return ops.cast(variable, dtype or self.compute_dtype)
+
+    def _cast_floats(self, nest):
+        """A nest with its floats in the dtype of the computation."""
+
+        def cast(x):
+            is_float = keras.backend.is_float_dtype(
+                keras.backend.standardize_dtype(x.dtype)
+            )
+            return ops.cast(x, self.compute_dtype) if is_float else x
+
+        return keras.tree.map_structure(cast, nest)
 
     def _check_built(self):
         if not self.built:

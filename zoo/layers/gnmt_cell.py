@@ -249,7 +249,7 @@ class GNMTCell(ReadingCell):
         memory, keys, memory_mask, training = reading
 
         def read(query):
-            contexts, *results = self.reader.read(
+            contexts, *results = self.read(
                 query,
                 memory,
                 keys,

@@ -45,6 +45,16 @@ class ReadingCell(keras.layers.Layer):
         """
         return self.reader.project(memory)
 
+    def read(self, query, memory, keys, mask, state, training=False):
+        """Asks the mechanisms, as `MemoryReader.read`, in the cell's dtype."""
+        contexts, alignments, state = self.reader.read(
+            query, memory, keys, mask, state, training
+        )
+        contexts, alignments = keras.tree.map_structure(
+            lambda x: ops.cast(x, self.compute_dtype), (contexts, alignments)
+        )
+        return contexts, alignments, state
+
     def get_initial_state(
         self, batch_size=None, memory=None, initial_cell_state=None
     ):

@@ -42,6 +42,21 @@ class Seq2SeqPreprocessor(keras_hub.models.Seq2SeqLMPreprocessor):
 
     Raises:
         ValueError: If a length is below 1 or a tokenizer is none of ours.
+
+    Example:
+
+    >>> import zoo
+    >>> preprocessor = Seq2SeqPreprocessor(
+    ...     zoo.data.CharacterTokenizer.train(["我爱中国"]),
+    ...     zoo.data.WordTokenizer.train(["I love China"]),
+    ... )
+    >>> x, y, sample_weight = preprocessor((["我爱", "我"], ["I love", "I"]))
+    >>> x["encoder_token_ids"].numpy().tolist()
+    [[6, 7, 3], [6, 3, 0]]
+    >>> x["decoder_token_ids"].numpy().tolist()
+    [[2, 5, 6], [2, 5, 0]]
+    >>> y.numpy().tolist(), sample_weight.numpy().tolist()
+    ([[5, 6, 3], [5, 3, 0]], [[1.0, 1.0, 1.0], [1.0, 1.0, 0.0]])
     """
 
     backbone_cls = Seq2SeqBackbone

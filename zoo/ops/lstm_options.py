@@ -3,6 +3,7 @@
 from typing import Any
 from typing import NamedTuple
 
+import keras
 from keras import ops
 
 from zoo.ops.recurrent import unroll
@@ -198,6 +199,11 @@ def unroll_lstm_options(
     Returns:
         As `zoo.ops.lstm`.
     """
+    # PyTorch multiplies no array by a tensor.
+    options = keras.tree.map_structure(
+        lambda x: ops.convert_to_tensor(x) if hasattr(x, "shape") else x,
+        options,
+    )
     drawn = options.zoneout
     if drawn is None or not hasattr(drawn[0], "shape"):
         drawn = ()

@@ -59,10 +59,9 @@ def list_models():
 
     Example:
 
-    ```python
-    for model in zoo.saving.list_models():
-        print(model.name, model.path)
-    ```
+    >>> names = [model.name for model in zoo.saving.list_models()]
+    >>> "zh_en" in names
+    True
     """
     models = {}
     for folder in model_folders():
@@ -88,6 +87,12 @@ def find_model(name_or_path):
     Raises:
         FileNotFoundError: If there is no such model. The message says where
             was looked, what is there, and where to get more.
+
+    Example:
+
+    >>> model = zoo.saving.find_model("zh_en")
+    >>> model.preset.name, model.card.name
+    ('preset', 'README.md')
     """
     name = os.fspath(name_or_path)
     if name.strip() in ("", ".", ".."):

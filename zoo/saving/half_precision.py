@@ -24,6 +24,16 @@ def half_precision_preset(folder):
     Raises:
         FileNotFoundError: If the folder has no weights.
         ValueError: If a weight is too large for float16 (above 65504).
+
+    Example:
+
+    >>> import keras, pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> model = keras.Sequential([keras.Input((200,)), keras.layers.Dense(200)])
+    >>> model.save_weights(folder / "model.weights.h5")
+    >>> before, after = half_precision_preset(folder)
+    >>> print(f"{after / before:.1f}")
+    0.5
     """
     files = sorted(pathlib.Path(folder).glob("*.weights.h5"))
     if not files:

@@ -24,11 +24,9 @@ def load(name_or_path):
 
     Example:
 
-    ```python
-    model = zoo.load("zh_en")
-    model.translate(["我爱中国", "他在等你"])
-    model.translate(["他在等你"], beam_width=10, num_results=3)
-    ```
+    >>> model = zoo.load("zh_en")
+    >>> model.translate(["我爱中国"])
+    ['I love China.']
     """
     model = find_model(name_or_path)
     if model.preset is not None:

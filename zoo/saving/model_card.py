@@ -139,6 +139,22 @@ def write_model_card(folder, facts):
     Raises:
         TypeError: If a fact is missing or has no place on the card.
         ValueError: If a fact is empty.
+
+    Example:
+
+    >>> import tempfile
+    >>> facts = dict(
+    ...     name="demo", summary="Chinese to English.",
+    ...     languages=("zh", "en"), license="Apache-2.0",
+    ...     data="Ten sentences.", attribution="Nobody.",
+    ...     figures={"test BLEU": 1.5}, training={"seed": 1},
+    ...     command="python -m recipes.translate --preset tiny",
+    ...     examples=[("你好", "Hello.")], limits=["Knows ten sentences."],
+    ...     beam_width=5, length_penalty=1.0,
+    ... )
+    >>> card = write_model_card(tempfile.mkdtemp(), facts)
+    >>> read_model_card(card)[0]["figures"]
+    {'test BLEU': 1.5}
     """
     card = ModelCard(**facts)
     path = pathlib.Path(folder, CARD_FILE)

@@ -21,6 +21,12 @@ class SavedTranslator:
 
     Raises:
         ValueError: If the SavedModel is no translator's.
+
+    Example:
+
+    >>> folder = zoo.saving.find_model("zh_en").saved_model
+    >>> SavedTranslator(folder).translate(["我爱中国"])
+    ['I love China.']
     """
 
     def __init__(self, folder):
