@@ -4,7 +4,7 @@
 
 trains the network of chapter 10.4 of the book, an embedding, one LSTM and a
 sigmoid, to say whether a Chinese sentence is a question, its last mark taken
-away. The sentences are shipped; three minutes. The book's own task, whether a
+away. The sentences are shipped; five minutes. The book's own task, whether a
 review of a film is friendly,
 
     python -m recipes.classify --preset book

@@ -6,7 +6,8 @@ import pathlib
 from zoo.data import DataError
 from zoo.data.readers import read_lines
 
-# Name: its files for training, choosing and testing; where to get them.
+# Name: its folder; its files for training, choosing and testing; where to
+# get them.
 TEXTS = {
     "ptb": (
         "ptb",
@@ -52,20 +53,39 @@ def read_texts(corpus, files=(), folder=""):
                 f"--corpus: expected one of {', '.join(TEXTS)}, got "
                 f"{corpus!r}. For other texts give --files."
             )
-        name, files, source = TEXTS[corpus]
-        folder = folder or os.environ.get("ZOO_DATA", "")
-        home = pathlib.Path(folder, name)
-        paths = [home / file for file in files]
-        if folder and not paths[0].exists():
-            # a training part whose articles are in another order
-            found = sorted(home.glob("train.*.txt"))
-            paths[0] = found[0] if found else paths[0]
-        missing = [path for path in paths if not path.exists()]
-        if not folder or missing:
-            raise DataError(
-                f"the corpus {corpus!r} is not shipped. {source} Put "
-                f"{', '.join(files)} into a folder {name}/ and give the folder "
-                "around it: --data FOLDER, or the environment variable "
-                f"ZOO_DATA (now {folder or 'not set'!r})."
-            )
+        paths = find_files(corpus, *TEXTS[corpus], folder)
     return tuple([text for _, text in read_lines(path)] for path in paths)
+
+
+def find_files(corpus, name, files, source, folder=""):
+    """Paths of a corpus's files, if they are there.
+
+    Args:
+        corpus: What the corpus is called.
+        name: Folder of the corpus in the folder of corpora.
+        files: Names of its files.
+        source: Sentences that say where to get it.
+        folder: Folder of corpora, by default the environment variable
+            ZOO_DATA.
+
+    Returns:
+        List of paths.
+
+    Raises:
+        DataError: If a file is not there, with where to get it.
+    """
+    folder = folder or os.environ.get("ZOO_DATA", "")
+    home = pathlib.Path(folder, name)
+    paths = [home / file for file in files]
+    if folder and not paths[0].exists():
+        # a training part whose articles are in another order
+        found = sorted(home.glob("train.*.txt"))
+        paths[0] = found[0] if found else paths[0]
+    if not folder or not all(path.exists() for path in paths):
+        raise DataError(
+            f"the corpus {corpus!r} is not shipped. {source} Put "
+            f"{', '.join(files)} into a folder {name}/ and give the folder "
+            "around it: --data FOLDER, or the environment variable "
+            f"ZOO_DATA (now {folder or 'not set'!r})."
+        )
+    return paths

@@ -1,7 +1,5 @@
 """What the recipes of language models have in common: training, measuring."""
 
-import dataclasses
-import json
 import math
 import sys
 import time
@@ -10,6 +8,8 @@ import keras
 import keras_hub
 
 import zoo
+from recipes.report import write_config
+from recipes.report import write_minutes
 
 
 class Epochs(keras.callbacks.Callback):
@@ -74,8 +74,7 @@ def train(config, model, data, epochs, folder):
     """
     started = time.time()
     averages = [] if epochs.average is None else [epochs.average]
-    settings = json.dumps(dataclasses.asdict(config), indent=2)
-    (folder / "config.json").write_text(settings, encoding="utf-8")
+    write_config(folder, config)
     try:
         model.fit(
             data,
@@ -91,8 +90,7 @@ def train(config, model, data, epochs, folder):
         )
     except KeyboardInterrupt:
         print("\nInterrupted: going on with the best epoch so far.")
-    minutes = round((time.time() - started) / 60, 2)
-    (folder / "training.json").write_text(json.dumps({"minutes": minutes}))
+    write_minutes(folder, started)
 
 
 def best_model(model, folder, seed):

@@ -15,7 +15,6 @@ import pathlib
 import time
 
 import keras
-import sacrebleu
 
 import zoo
 from recipes import command_line
@@ -23,6 +22,8 @@ from recipes import translate
 from recipes.command_line import field
 from recipes.report import Figure
 from recipes.report import write_report
+from recipes.translate_presets import ZH_EN
+from recipes.translate_report import bleu_interval
 from zoo.data.cmn_eng import read_split
 
 NAMES = ("from a language model", "from nothing")
@@ -145,10 +146,10 @@ def build_models(config, writer, sources):
 
 
 def train_and_test(config, model, parts, folder):
-    """Trains one model; returns its BLEU on test with its interval."""
+    """Trains one model; returns its `bleu_interval` on test."""
     folder.mkdir(parents=True, exist_ok=True)
     settings = dataclasses.replace(
-        translate.ZH_EN,
+        ZH_EN,
         epochs=config.epochs,
         patience=config.epochs,
         learning_rate=config.learning_rate,
@@ -160,9 +161,7 @@ def train_and_test(config, model, parts, folder):
     translate.train(settings, model, parts, folder)
     model.backbone.load_weights(folder / "best.weights.h5")
     hypotheses = model.translate(parts["test"][0], batch_size=64)
-    return sacrebleu.BLEU().corpus_score(
-        hypotheses, [parts["test"][1]], n_bootstrap=1000
-    )
+    return bleu_interval(hypotheses, parts["test"][1])
 
 
 def main(config):
@@ -192,11 +191,11 @@ def main(config):
         Figure("weights of a translation model", models[0].count_params()),
         Figure("perplexity of the language model on dev", f"{perplexity:.1f}"),
     ]
-    for name, score in zip(NAMES, scores, strict=True):
-        spread = f"{score._mean:.2f} ± {score._ci:.2f}"
+    for name, (bleu, mean, spread) in zip(NAMES, scores, strict=True):
+        interval = f"{mean:.2f} ± {spread:.2f}"
         figures += [
-            Figure(f"**BLEU, decoder {name}**", f"{score.score:.2f}"),
-            Figure(f"95 % interval, decoder {name}", spread),
+            Figure(f"**BLEU, decoder {name}**", f"{bleu:.2f}"),
+            Figure(f"95 % interval, decoder {name}", interval),
         ]
     step = max(1, len(parts["test"][0]) // 8)
     sources, references = (side[::step][:8] for side in parts["test"])

@@ -3,7 +3,7 @@
     ZOO_DATA=FOLDER python -m recipes.ptb
 
 is chapter 9.2 of the book: two LSTM layers of 300 units, softmax tied to the
-embeddings, five epochs of plain gradient descent; half an hour on two cores.
+embeddings, five epochs of plain gradient descent; half an hour on one core.
 The presets small, medium and large are those of Zaremba, Sutskever & Vinyals,
 "Recurrent Neural Network Regularization" (2014), awd that of Merity, Keskar &
 Socher (2018), mogrifier that of Melis, Kocisky & Blunsom (2020) in its size;
@@ -237,10 +237,11 @@ def train_model(config, model, ids, folder):
     )
     rates, rate = learning_rates(config), config.learning_rate
     if config.cosine:
-        steps = len(ids[0]) // (config.batch_size * config.num_steps)
         rates, rate = (
             None,
-            keras.optimizers.schedules.CosineDecay(rate, steps * config.epochs),
+            keras.optimizers.schedules.CosineDecay(
+                rate, len(data) * config.epochs
+            ),
         )
     optimizers = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.AdamW}
     if config.optimizer not in optimizers:

@@ -1,5 +1,6 @@
 """What the reports of all recipes are made of."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -49,9 +50,9 @@ def write_report(folder, module, config, figures, sections, started):
     for heading, text in sections.items():
         lines += ["", f"## {heading}", "", text]
     run = {"seed": config.seed}
-    training = folder / "training.json"
-    if training.exists():
-        run["minutes of training"] = json.loads(training.read_text())["minutes"]
+    minutes = read_minutes(folder)
+    if minutes is not None:
+        run["minutes of training"] = minutes
     if getattr(config, "train_first", True):
         run["minutes"] = round((time.time() - started) / 60, 2)
     run.update(machine())
@@ -61,6 +62,24 @@ def write_report(folder, module, config, figures, sections, started):
     write_atomically(folder / "report.md", text)
     print(f"{text}\nReport, plots and model are in {folder}.")
     return {figure.name: figure.here for figure in figures}
+
+
+def write_config(folder, config):
+    """Writes the configuration of a run to its `config.json`."""
+    text = json.dumps(dataclasses.asdict(config), indent=2, ensure_ascii=False)
+    write_atomically(folder / "config.json", f"{text}\n")
+
+
+def write_minutes(folder, started):
+    """Writes how long the training took since the time `started`."""
+    minutes = round((time.time() - started) / 60, 2)
+    write_atomically(folder / "training.json", json.dumps({"minutes": minutes}))
+
+
+def read_minutes(folder):
+    """How long the training took, or `None` if there was none."""
+    path = folder / "training.json"
+    return json.loads(path.read_text())["minutes"] if path.exists() else None
 
 
 def machine():

@@ -1,7 +1,6 @@
 """What `recipes.translate` leaves behind: figures, pictures, models."""
 
 import csv
-import json
 import time
 
 import sacrebleu
@@ -9,6 +8,7 @@ import sacrebleu
 import zoo
 from recipes.report import command
 from recipes.report import machine
+from recipes.report import read_minutes
 from recipes.report import write_atomically
 from recipes.translate_costs import costs_section
 
@@ -110,6 +110,17 @@ def evaluate(config, model, pairs, **kwargs):
     return metric.corpus_score(hypotheses, [references]), hypotheses
 
 
+def bleu_interval(hypotheses, references):
+    """BLEU of English, and the mean and half width of its 95 % interval.
+
+    By 1,000 bootstrap resamples (Koehn 2004), as sacreBLEU makes them.
+    """
+    score = sacrebleu.BLEU().corpus_score(
+        hypotheses, [references], n_bootstrap=1000
+    )
+    return score.score, score._mean, score._ci
+
+
 def draw(config, model, sources, folder):
     """Translates and draws some sentences; returns source and translation."""
     familiar = FAMILIAR.get((config.source, config.target), [])
@@ -138,7 +149,6 @@ def training_facts(config, model, parts, folder):
     with open(folder / "history.csv", encoding="utf-8") as file:
         epochs = list(csv.DictReader(file))
     best = max(epochs, key=lambda row: float(row["dev_bleu"]))
-    minutes = json.loads((folder / "training.json").read_text())["minutes"]
     return {
         "weights": f"{model.count_params():,}",
         "training pairs": f"{len(parts['train'][0]):,}",
@@ -146,7 +156,7 @@ def training_facts(config, model, parts, folder):
         "best epoch (greedy dev BLEU)": (
             f"{int(best['epoch']) + 1} ({float(best['dev_bleu']):.2f})"
         ),
-        "training, minutes": minutes,
+        "training, minutes": read_minutes(folder),
         "length penalty, chosen on dev": model.length_penalty,
         "seed": config.seed,
         **machine(),

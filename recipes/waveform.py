@@ -10,7 +10,8 @@ the 100 values of the oscillation. Presets:
   itself;
 - `every` reads them at every step.
 
-Two minutes each. An LSTM of 64 units and a linear output, nothing else.
+Three to four minutes each. An LSTM of 64 units and a linear output, nothing
+else.
 """
 
 import dataclasses

@@ -23,7 +23,6 @@ import time
 
 import keras
 import numpy as np
-import sacrebleu
 import tensorflow as tf
 from matplotlib.figure import Figure as Picture
 
@@ -33,6 +32,8 @@ from recipes import translate
 from recipes.command_line import field
 from recipes.report import Figure
 from recipes.report import write_report
+from recipes.translate_presets import ZH_EN
+from recipes.translate_report import bleu_interval
 from zoo.data.cmn_eng import read_split
 from zoo.data.readers import read_lines
 from zoo.plots.figure_file import save_figure
@@ -118,7 +119,7 @@ def load_data(config):
 def settings_of(config, model, decoder_units):
     """The configuration of `recipes.translate` for one of the models."""
     return dataclasses.replace(
-        translate.ZH_EN,
+        ZH_EN,
         name=model,
         attention=ATTENTIONS[model],
         lexical=False,
@@ -140,10 +141,15 @@ def settings_of(config, model, decoder_units):
 def build_models(config, parts):
     """The models of `config.models`, of about one number of weights."""
 
+    keras.utils.set_random_seed(config.seed)
+    preprocessor = translate.build_preprocessor(
+        settings_of(config, "attention", config.decoder_units), *parts["train"]
+    )
+
     def build(name, units):
         keras.utils.set_random_seed(config.seed)
         settings = settings_of(config, name, units)
-        return settings, translate.build_model(settings, *parts["train"])
+        return settings, translate.build_model(settings, preprocessor)
 
     built = {"attention": build("attention", config.decoder_units)}
     weights = built["attention"][1].count_params()
@@ -178,12 +184,10 @@ def bleu_by_length(hypotheses, references, groups):
         if not len(indices):
             rows.append((np.nan, np.nan))
             continue
-        score = sacrebleu.BLEU().corpus_score(
-            [hypotheses[i] for i in indices],
-            [[references[i] for i in indices]],
-            n_bootstrap=1000,
+        _, mean, spread = bleu_interval(
+            [hypotheses[i] for i in indices], [references[i] for i in indices]
         )
-        rows.append((score._mean, score._ci))
+        rows.append((mean, spread))
     return np.array(rows)
 
 
@@ -276,12 +280,10 @@ def main(config):
         model.backbone.load_weights(place / "best.weights.h5")
         hypotheses = model.translate(sources, batch_size=64)
         results[name] = bleu_by_length(hypotheses, references, groups)
-        whole = sacrebleu.BLEU().corpus_score(
-            hypotheses, [references], n_bootstrap=1000
-        )
+        bleu, _, spread = bleu_interval(hypotheses, references)
         figures += [
             Figure(f"{name}: weights", weights),
-            Figure(f"**{name}: BLEU**", f"{whole.score:.2f} ± {whole._ci:.2f}"),
+            Figure(f"**{name}: BLEU**", f"{bleu:.2f} ± {spread:.2f}"),
             Figure(
                 f"{name}: change of the context in a step",
                 f"{change_of_context(model, sources[:200]):.3f}",

@@ -90,6 +90,28 @@ def translator():
     return model
 
 
+@pytest.fixture(scope="session")
+def writer():
+    """A `LanguageModel` of characters that has learnt two sentences."""
+    import keras
+
+    from zoo.data import CharacterTokenizer
+    from zoo.models import LanguageModel
+    from zoo.models import LanguageModelBackbone
+    from zoo.models import LanguageModelPreprocessor
+
+    keras.utils.set_random_seed(1)
+    texts = ["to be or not to be", "we see a sea"]
+    tokenizer = CharacterTokenizer.train(texts)
+    model = LanguageModel(
+        LanguageModelBackbone(tokenizer.vocabulary_size(), units=24),
+        LanguageModelPreprocessor(tokenizer, sequence_length=24),
+    )
+    model.compile(keras.optimizers.Adam(0.02), sampler="greedy")
+    model.fit(texts * 20, epochs=20, batch_size=4, verbose=0)
+    return model
+
+
 CARD = {
     "name": "tiny",
     "summary": "Chinese to English, untrained.",

@@ -66,6 +66,48 @@ def test_describe_without_a_card_fails(model_home, capsys):
     assert "README.md, found none" in capsys.readouterr().err
 
 
+@pytest.fixture(scope="module")
+def written(writer, tmp_path_factory):
+    """A folder with the preset of a language model."""
+    folder = tmp_path_factory.mktemp("models") / "writer"
+    writer.save_to_preset(str(folder / "preset"))
+    return folder
+
+
+def test_write_goes_on_from_prompts(written, capsys):
+    argv = ["write", str(written), "to be", "we", "--temperature", "0"]
+    assert cli.main(argv) == 0
+    out, err = capsys.readouterr()
+    assert out == "to be or not to be\n\nwe see a sea\n"
+    assert err == ""
+
+
+def test_write_without_a_prompt_begins_a_text(written, capsys):
+    argv = ["write", str(written), "--max-tokens", "5"]
+    texts = []
+    for seed in ("1", "1", "2", "3"):
+        assert cli.main([*argv, "--seed", seed]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1] and len({*texts}) > 1
+    assert all(0 < len(x.strip()) <= 5 for x in texts)
+
+
+def test_a_temperature_below_zero_is_wrong_usage(written, capsys):
+    for temperature in ("-1", "nan", "inf"):
+        with pytest.raises(SystemExit, match="2"):
+            cli.main(["write", str(written), "--temperature", temperature])
+        assert "a number from 0, got" in capsys.readouterr().err
+
+
+def test_a_model_that_cannot_do_it_is_one_line(written, model_home, capsys):
+    assert cli.main(["translate", str(written), "to be"]) == 1
+    assert "a translator, got" in capsys.readouterr().err
+    assert cli.main(["write", "tiny", "to be"]) == 1
+    out, err = capsys.readouterr()
+    assert "a language model, got 'tiny', which is a Seq2Seq." in err
+    assert out == "" and err.count("\n") == 1
+
+
 def test_translate_prints_a_line_for_each_sentence(
     model_home, translator, capsys
 ):

@@ -1,6 +1,7 @@
 """The `zoo` command."""
 
 import argparse
+import math
 import os
 import pathlib
 import sys
@@ -11,11 +12,12 @@ import zoo
 from zoo._quiet import quiet_tensorflow
 
 _DESCRIPTION = """\
-Translate with recurrent networks.
+Translate and write with recurrent networks.
 
 commands:
   list        list the models that are here
   translate   translate sentences, or standard input line by line
+  write       go on from the beginning of a text
   describe    show the card of a model: data, results, licence, limits
 """
 _EPILOG = """\
@@ -23,6 +25,7 @@ examples:
   zoo list
   zoo translate zh_en "我爱中国"
   zoo translate zh_en "我爱中国" --plot picture.png
+  zoo write shakespeare "ROMEO:"
   zoo translate --help
 
 Models are found by path, in the folders of the environment variable ZOO_HOME
@@ -41,6 +44,16 @@ examples:
   zoo translate zh_en --nbest 3 "他在等你"
   zoo translate zh_en --beam 1 < chinese.txt > english.txt
   zoo translate runs/tiny/model "我爱中国" --plot picture.png
+"""
+_WRITE_DESCRIPTION = """\
+Write with a language model, from the beginning of a text or from nothing. The
+same seed writes the same.
+"""
+_WRITE_EPILOG = """\
+examples:
+  zoo write shakespeare "ROMEO:"
+  zoo write shakespeare --temperature 0.5 --seed 3 "To be" "KING:"
+  zoo write runs/shakespeare/model
 """
 # Lines that are waiting together are translated together.
 _BATCH_SIZE = 16
@@ -201,18 +214,10 @@ def _translate(arguments):
     zoo.saving.find_model(arguments.model)
     if arguments.plot is not None:
         zoo.plots.check_format(arguments.plot)
-    model = _load(arguments.model)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(encoding="utf-8")
-
+    model = _load(arguments.model, "translate", "a translator")
     if arguments.sentences:
-        # A shell passes bytes that aren't UTF-8 on as surrogates.
-        sentences = [
-            os.fsencode(sentence).decode("utf-8", errors="replace")
-            for sentence in arguments.sentences
-        ]
-        batches = _split(sentences)
-        numbered = len(sentences) > 1
+        batches = _split(_decoded(arguments.sentences))
+        numbered = len(arguments.sentences) > 1
     else:
         if sys.stdin.isatty():
             _say("type a sentence and press Enter; Ctrl-D ends")
@@ -278,16 +283,85 @@ def _plot(path, sentence, result):
     _say(f"wrote {path}")
 
 
-def _load(name):
+def _write_parser():
+    parser = argparse.ArgumentParser(
+        prog="zoo write",
+        usage="zoo write MODEL [PROMPT ...] [options]",
+        description=_WRITE_DESCRIPTION,
+        epilog=_WRITE_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", help="name or folder of a model")
+    parser.add_argument(
+        "prompts", nargs="*", metavar="PROMPT", help="how the text begins"
+    )
+    parser.add_argument(
+        "--max-tokens",
+        type=_positive,
+        default=300,
+        metavar="N",
+        help="the most to write after a prompt, up to 1000 (default: 300)",
+    )
+    parser.add_argument(
+        "--temperature",
+        type=float,
+        default=0.7,
+        metavar="T",
+        help="below 1 more probable, above 1 stranger; 0: always the most "
+        "probable token (default: 0.7)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=1,
+        metavar="N",
+        help="another seed, another text (default: 1)",
+    )
+    return parser
+
+
+def _write(arguments):
+    if not 0 <= arguments.temperature < math.inf:
+        _write_parser().error(
+            "argument --temperature: expected a number from 0, got "
+            f"{arguments.temperature}"
+        )
+    zoo.saving.find_model(arguments.model)
+    model = _load(arguments.model, "sample_tensor", "a language model")
+    texts = model.sample_tensor(
+        _decoded(arguments.prompts) or [""],
+        arguments.max_tokens,
+        arguments.temperature,
+        arguments.seed,
+    )
+    print("\n\n".join(text.decode() for text in texts.numpy()))
+    return 0
+
+
+def _decoded(texts):
+    """What a shell passed on: bytes that aren't UTF-8 come as surrogates."""
+    return [os.fsencode(x).decode("utf-8", errors="replace") for x in texts]
+
+
+def _load(name, method, kind):
     """Loads a model; whatever is wrong with its files is one error."""
     try:
         with quiet_tensorflow():
-            return zoo.load(name)
+            model = zoo.load(name)
     except Exception as error:
         reason = textwrap.shorten(str(error), 500, placeholder=" ...")
         raise OSError(
             f"could not load {name!r}: {type(error).__name__}: {reason}"
         ) from error
+    if not hasattr(model, method):
+        raise ValueError(
+            f"Expected {kind}, got {name!r}, which is a "
+            f"{type(model).__name__}. `zoo translate` is for translators, `zoo "
+            "write` for language models."
+        )
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8")
+    return model
 
 
 def _split(sentences):
@@ -320,5 +394,6 @@ def _say(message):
 _COMMANDS = {
     "list": (_list_parser, _list),
     "translate": (_translate_parser, _translate),
+    "write": (_write_parser, _write),
     "describe": (_describe_parser, _describe),
 }

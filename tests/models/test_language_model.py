@@ -164,21 +164,6 @@ def test_fit_on_one_long_text_learns_it():
     assert model.perplexity(ids) < 1.3
 
 
-@pytest.fixture(scope="module")
-def writer():
-    """A model of characters that has learnt one sentence."""
-    keras.utils.set_random_seed(1)
-    texts = ["to be or not to be", "we see a sea"]
-    tokenizer = CharacterTokenizer.train(texts)
-    model = LanguageModel(
-        LanguageModelBackbone(tokenizer.vocabulary_size(), units=24),
-        LanguageModelPreprocessor(tokenizer, sequence_length=24),
-    )
-    model.compile(keras.optimizers.Adam(0.02), sampler="greedy")
-    model.fit(texts * 20, epochs=20, batch_size=4, verbose=0)
-    return model
-
-
 def test_generate_goes_on_from_prompts_of_any_length(writer):
     assert writer.generate(["to be or", "w", "we see a s"]) == [
         "to be or not to be",

@@ -119,7 +119,8 @@ def test_the_same_seed_gives_the_same_training(run, files, tmp_path):
     config = make_config(files, tmp_path)
     parts = translate.load_data(config)
     keras.utils.set_random_seed(config.seed)
-    model = translate.build_model(config, *parts["train"])
+    preprocessor = translate.build_preprocessor(config, *parts["train"])
+    model = translate.build_model(config, preprocessor)
     translate.train(config, model, parts, tmp_path)
     first, again = (
         (folder / "history.csv").read_text() for folder in (run[1], tmp_path)
@@ -192,7 +193,8 @@ def test_the_two_models_to_compare_are_of_one_size():
     for name in ("zh_en", "zh_en_plain"):
         config = translate.PRESETS[name]
         parts = translate.load_data(config)
-        model = translate.build_model(config, *parts["train"])
+        preprocessor = translate.build_preprocessor(config, *parts["train"])
+        model = translate.build_model(config, preprocessor)
         sizes.append(model.count_params())
     assert abs(sizes[0] / sizes[1] - 1) < 0.01
 

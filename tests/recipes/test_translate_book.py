@@ -24,7 +24,10 @@ both = pytest.mark.parametrize("preset", list(WEIGHTS))
 def backbone_of(preset, **kwargs):
     """The network of a preset, by its recipe, with other vocabularies."""
     config = dataclasses.replace(translate.PRESETS[preset], **kwargs)
-    model = translate.build_model(config, ["a b c ."], ["甲乙丙。"])
+    preprocessor = translate.build_preprocessor(
+        config, ["a b c ."], ["甲乙丙。"]
+    )
+    model = translate.build_model(config, preprocessor)
     settings = {**model.backbone.get_config(), **VOCABULARIES}
     return zoo.models.Seq2SeqBackbone.from_config(settings)
 
@@ -111,6 +114,8 @@ def test_the_exported_model_writes(run):
 
 
 def test_an_unknown_optimizer_is_an_error(tmp_path):
-    config = dataclasses.replace(translate.BOOK_SEQ2SEQ, optimizer="adagrad")
+    config = dataclasses.replace(
+        translate.PRESETS["book_seq2seq"], optimizer="adagrad"
+    )
     with pytest.raises(DataError, match="adam or sgd, got 'adagrad'"):
         translate.compile_model(config, None, 1)

@@ -1,31 +1,14 @@
 """What a SavedModel of a language model offers."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import zoo
-from zoo.data import CharacterTokenizer
 from zoo.models import LanguageModel
 from zoo.models import LanguageModelBackbone
-from zoo.models import LanguageModelPreprocessor
 
 SENTENCES = ["to be or not to be", "we see a sea"]
-
-
-@pytest.fixture(scope="module")
-def writer():
-    """A model of characters that has learnt two sentences."""
-    keras.utils.set_random_seed(1)
-    tokenizer = CharacterTokenizer.train(SENTENCES)
-    model = LanguageModel(
-        LanguageModelBackbone(tokenizer.vocabulary_size(), units=24),
-        LanguageModelPreprocessor(tokenizer, sequence_length=24),
-    )
-    model.compile(keras.optimizers.Adam(0.02), sampler="greedy")
-    model.fit(SENTENCES * 20, epochs=20, batch_size=4, verbose=0)
-    return model
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,28 @@ def test_card_says_every_fact(tmp_path, model_card):
         assert fact in re.sub(r"(?<=\w)\n(?=\w)", " ", text)
 
 
+def test_card_of_a_language_model_says_how_it_writes(tmp_path, model_card):
+    facts = {
+        **model_card,
+        "beam_width": None,
+        "length_penalty": None,
+        "examples": [("KING:", "KING:\nNo.")],
+    }
+    text = write_model_card(tmp_path, facts).read_text("utf-8")
+    for fact in (
+        "| prompt | text |",
+        "| KING: | KING:<br>No. |",
+        'zoo write tiny "KING:"',
+        'prompt=tf.constant(["KING:"])',
+        "The signature `score` takes `text`",
+    ):
+        assert fact in text
+    for word in ("translate", "beam", "None:"):
+        assert word not in text.replace(model_card["command"], "").replace(
+            model_card["data"], ""
+        )
+
+
 def test_facts_at_the_top_come_back(tmp_path, model_card):
     path = write_model_card(tmp_path, model_card)
     facts, text = read_model_card(path)

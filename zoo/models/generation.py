@@ -1,6 +1,7 @@
 """Writing tokens with a sampler of keras_hub from a recurrent state."""
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -18,6 +19,20 @@ class KeepsSampler:
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
+
+
+def writable(logits):
+    """Logits with which padding, unknown and start are never written.
+
+    Args:
+        logits: Float tensor, `(batch_size, vocabulary_size)`.
+
+    Returns:
+        The same in float32, minus infinity for the ids 0, 1 and 2.
+    """
+    never = np.zeros(logits.shape[-1], "float32")
+    never[[0, 1, 2]] = -np.inf
+    return ops.cast(logits, "float32") + never
 
 
 def sample_tokens(model, prompt, mask, read, step, stop_token_ids):

@@ -11,6 +11,7 @@ from zoo.data.translate_batches import as_bytes
 from zoo.decoding import sample
 from zoo.models.generation import KeepsSampler
 from zoo.models.generation import sample_tokens
+from zoo.models.generation import writable
 from zoo.models.language_model_backbone import LanguageModelBackbone
 from zoo.models.language_model_preprocessor import LanguageModelPreprocessor
 from zoo.training.token_crossentropy import TokenCrossentropy
@@ -303,7 +304,7 @@ class LanguageModel(KeepsSampler, keras_hub.models.CausalLM):
         def step(tokens, state):
             count, state = state
             logits, state = self.step(tokens, state)
-            logits = self._writable(logits) / tf.maximum(
+            logits = writable(logits) / tf.maximum(
                 tf.cast(temperature, tf.float32), 1e-6
             )
             # as many as were asked for are written: only the end is left
@@ -326,13 +327,6 @@ class LanguageModel(KeepsSampler, keras_hub.models.CausalLM):
         )
         written = tf.RaggedTensor.from_tensor(found.ids[:, 0], padding=0)
         return tokenizer.detokenize(tf.concat([ids, written], axis=1))
-
-    @staticmethod
-    def _writable(logits):
-        """Logits with which padding, unknown and start are never written."""
-        never = np.zeros(logits.shape[-1], "float32")
-        never[[0, 1, 2]] = -np.inf
-        return logits + never
 
     def step(self, tokens, state):
         """Reads one token of each row.
@@ -358,7 +352,7 @@ class LanguageModel(KeepsSampler, keras_hub.models.CausalLM):
 
         def step(tokens, state):
             logits, state = self.step(tokens, state)
-            return self._writable(logits), state
+            return writable(logits), state
 
         token_ids, mask = sample_tokens(
             self,

@@ -29,11 +29,11 @@ class LanguageModelBackbone(keras_hub.models.Backbone):
     Network Regularization" (2014), https://arxiv.org/abs/1409.2329: what
     goes up is dropped, anew at each step, never what goes on in time. With
     `variational`, one mask serves all steps (Gal & Ghahramani, 2016); with
-    `weight_drop` and `word_dropout` too, it is the AWD-LSTM of Merity, Keskar
-    & Socher, "Regularizing and Optimizing LSTM Language Models" (2018),
-    https://arxiv.org/abs/1708.02182. With `mogrifier_rounds`, the layers are
-    those of Melis, Kočiský & Blunsom, "Mogrifier LSTM" (2020),
-    https://arxiv.org/abs/1909.01792.
+    `weight_drop`, `word_dropout` and the two regularizations too, it is the
+    AWD-LSTM of Merity, Keskar & Socher, "Regularizing and Optimizing LSTM
+    Language Models" (2018), https://arxiv.org/abs/1708.02182. With
+    `mogrifier_rounds`, the layers are those of Melis, Kočiský & Blunsom,
+    "Mogrifier LSTM" (2020), https://arxiv.org/abs/1909.01792.
 
     Args:
         vocabulary_size: Number of token ids.

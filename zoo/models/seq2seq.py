@@ -13,6 +13,7 @@ from zoo.decoding import greedy_search
 from zoo.models.from_language_model import StartsFromLanguageModel
 from zoo.models.generation import KeepsSampler
 from zoo.models.generation import sample_tokens
+from zoo.models.generation import writable
 from zoo.models.seq2seq_backbone import Seq2SeqBackbone
 from zoo.models.seq2seq_preprocessor import Seq2SeqPreprocessor
 from zoo.models.seq2seq_preprocessor import split_pair
@@ -162,19 +163,15 @@ class Seq2Seq(
             that are none of a sentence, padding, unknown and start, get a
             logit of minus infinity.
         """
-        size = self.backbone.target_vocabulary_size
-        never = np.zeros(size, "float32")
-        never[[0, 1, 2]] = -np.inf
 
         def step(tokens, state):
             hidden, alignments, state = self.backbone.decode_step(
                 tokens, state, encoded
             )
             logits = self.backbone.token_embedding(hidden, reverse=True)
-            logits = ops.cast(logits, "float32") + never
             if alignments is None:
-                return logits, state
-            return logits, state, alignments
+                return writable(logits), state
+            return writable(logits), state, alignments
 
         return step
 

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from zoo.saving.empty_batches import at_least_one
+
 _TEXTS = ["我爱中国", "", "I", " ", "the of and " * 50]
 _OPTIONS = {"max_tokens": 3, "temperature": 1.0, "seed": 1}
 _EXAMPLES = {
@@ -40,12 +42,6 @@ def language_model_signatures(model):
             "Expected a model for batches of any size, got one that carries "
             f"the state of {model.backbone.carry_batch_size} rows. Export "
             "model.without_carry()."
-        )
-
-    def at_least_one(text):
-        # an empty batch gets a row for the time of the loop
-        return tf.concat(
-            [text, tf.fill([1 - tf.minimum(tf.size(text), 1)], "")], 0
         )
 
     def generate(prompt, max_tokens, temperature, seed):

@@ -10,6 +10,8 @@ from zoo.saving.catalog import CARD_FILE
 
 # Facts that stand at the top of the card, where a program can read them.
 _HEADER = ("name", "summary", "languages", "license", "figures")
+# Facts that a language model has none of.
+_OF_A_SEARCH = ("beam_width", "length_penalty")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -19,7 +21,8 @@ class ModelCard:
     Args:
         name: string, the model's name: the folder under `saved_models/`.
         summary: string, one sentence.
-        languages: strings, source and target language as ISO 639-1 codes.
+        languages: strings, source and target language as ISO 639-1 codes; of
+            a language model, its own.
         license: string, SPDX identifier of the weights' licence.
         data: string, what the model learnt from, split and sizes, and the
             data's licence.
@@ -29,9 +32,11 @@ class ModelCard:
         training: dict from a fact of the training to its value: hardware,
             seed, time, epochs, weights.
         command: string, the command that made the model.
-        examples: pairs (source, translation) that the model itself gave.
+        examples: pairs (source, translation), or (prompt, text), that the
+            model itself gave.
         limits: strings, what the model can't do.
-        beam_width: integer, of the signature `serving_default`.
+        beam_width: integer, of the signature `serving_default`; `None` for a
+            language model.
         length_penalty: float, the same.
 
     Example:
@@ -60,15 +65,15 @@ class ModelCard:
     command: str
     examples: list
     limits: list
-    beam_width: int
-    length_penalty: float
+    beam_width: int | None
+    length_penalty: float | None
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            missing = value is None or (
-                isinstance(value, (str, dict, list, tuple)) and not value
-            )
+            missing = isinstance(value, (str, dict, list, tuple)) and not value
+            if value is None:
+                missing = field.name not in _OF_A_SEARCH
             if missing:
                 raise ValueError(
                     f"Expected a value for {field.name!r} of the model card, "
@@ -84,35 +89,20 @@ class ModelCard:
         header = "".join(
             f"{key}: {_json(getattr(self, key))}\n" for key in _HEADER
         )
-        sentence = self.examples[0][0]
+        writes = self.beam_width is None
+        calls = _calls_of_a_writer if writes else _calls_of_a_translator
         blocks = [
             f"---\n{header}---",
             f"# {self.name}",
             self.summary,
             "## Results",
             _table(("measure", "value"), self.figures.items()),
-            _table(("source", "translation"), self.examples),
+            _table(
+                ("prompt", "text") if writes else ("source", "translation"),
+                self.examples,
+            ),
             "## How to call it",
-            "On the command line and in Python, with this package:",
-            _code(f'zoo translate {self.name} "{sentence}"', "bash"),
-            _code(
-                f"import zoo\n\nmodel = zoo.load({_json(self.name)})\n"
-                f"model.translate([{_json(sentence)}])",
-                "python",
-            ),
-            "With TensorFlow alone, and in TensorFlow Serving:",
-            _code(
-                f"saved_model_cli run --dir saved_models/{self.name}/1 "
-                "--tag_set serve \\\n    --signature_def serving_default "
-                f"--input_exprs 'text=[{_json(sentence)}]'",
-                "bash",
-            ),
-            _wrap(
-                f"`serving_default` searches with beam width {self.beam_width}"
-                f" and length penalty {self.length_penalty}; the signatures "
-                "`greedy`, `nbest`, `tokenize` and, if the model has "
-                "attention, `translate_with_alignments` take the same input."
-            ),
+            *calls(self),
             "## Data and licence",
             _wrap(self.data),
             _wrap(f"Attribution: {self.attribution}"),
@@ -204,6 +194,62 @@ def read_model_card(path):
     return facts, text.lstrip("\n") if mark else ""
 
 
+def _calls_of_a_translator(card):
+    sentence = card.examples[0][0]
+    return [
+        "On the command line and in Python, with this package:",
+        _code(f'zoo translate {card.name} "{sentence}"', "bash"),
+        _code(
+            f"import zoo\n\nmodel = zoo.load({_json(card.name)})\n"
+            f"model.translate([{_json(sentence)}])",
+            "python",
+        ),
+        "With TensorFlow alone, and in TensorFlow Serving:",
+        _code(
+            f"saved_model_cli run --dir saved_models/{card.name}/1 "
+            "--tag_set serve \\\n    --signature_def serving_default "
+            f"--input_exprs 'text=[{_json(sentence)}]'",
+            "bash",
+        ),
+        _wrap(
+            f"`serving_default` searches with beam width {card.beam_width}"
+            f" and length penalty {card.length_penalty}; the signatures "
+            "`greedy`, `nbest`, `tokenize` and, if the model has "
+            "attention, `translate_with_alignments` take the same input."
+        ),
+    ]
+
+
+def _calls_of_a_writer(card):
+    prompt = card.examples[0][0]
+    return [
+        "On the command line and in Python, with this package:",
+        _code(f'zoo write {card.name} "{prompt}" --seed 7', "bash"),
+        _code(
+            f"import zoo\n\nmodel = zoo.load({_json(card.name)})\n"
+            f"model.generate([{_json(prompt)}])",
+            "python",
+        ),
+        "With TensorFlow alone:",
+        _code(
+            "import tensorflow as tf\n\n"
+            f'model = tf.saved_model.load("saved_models/{card.name}/1")\n'
+            'model.signatures["generate"](\n'
+            f"    prompt=tf.constant([{_json(prompt)}]),\n"
+            "    max_tokens=tf.constant(200),\n"
+            "    temperature=tf.constant(0.7),\n"
+            "    seed=tf.constant(7),\n"
+            ')["text"]',
+            "python",
+        ),
+        _wrap(
+            "The signature `score` takes `text` and gives `log_probability`, "
+            "the natural logarithm, and the number of `tokens`, the end of "
+            "the text included."
+        ),
+    ]
+
+
 def _json(value):
     return json.dumps(value, ensure_ascii=False)
 
@@ -231,4 +277,4 @@ def _table(head, rows):
 
 def _cell(value):
     text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return text.replace("\n", " ").replace("|", "\\|")
+    return text.replace("\n", "<br>").replace("|", "\\|")

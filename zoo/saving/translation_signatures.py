@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from zoo.saving.empty_batches import at_least_one
+
 BEAM_WIDTH = 5
 _EXAMPLES = [
     {"text": ["我爱中国", "", "I", " ", "他在等你。" * 50]},
@@ -32,10 +34,8 @@ def translation_signatures(model):
         )
 
     def find(text, **options):
-        # The search needs a sentence: an empty batch gets one for its time.
         rows = tf.shape(text)[0]
-        text = tf.concat([text, tf.fill([tf.maximum(1 - rows, 0)], "")], 0)
-        found = model.translate_tensor(text, **options)
+        found = model.translate_tensor(at_least_one(text), **options)
         return {name: value[:rows] for name, value in found.items()}
 
     def best(text, **options):

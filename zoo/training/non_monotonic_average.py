@@ -81,11 +81,13 @@ class NonMonotonicAverage(keras.callbacks.Callback):
     @contextlib.contextmanager
     def applied(self):
         """While it lasts, the model's weights are the average, if any."""
+        if not self.steps:
+            yield
+            return
         weights = self.model.trainable_variables
         kept = [keras.ops.copy(weight) for weight in weights]
         try:
-            if self.steps:
-                _assign(weights, self.average)
+            _assign(weights, self.average)
             yield
         finally:
             _assign(weights, kept)
