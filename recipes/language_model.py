@@ -9,7 +9,7 @@ import keras_hub
 
 import zoo
 from recipes.report import write_config
-from recipes.report import write_minutes
+from recipes.report import write_training_facts
 
 
 class Epochs(keras.callbacks.Callback):
@@ -62,7 +62,7 @@ def train(config, model, data, epochs, folder):
     """Fits a compiled model; the best epoch's weights are kept.
 
     Leaves `config.json`, `history.csv`, `best.weights.h5`, TensorBoard's logs
-    and `training.json` with the minutes that it took. Ctrl-C ends it after
+    and `training.json` with how long it took. Ctrl-C ends it after
     the last whole epoch.
 
     Args:
@@ -90,11 +90,13 @@ def train(config, model, data, epochs, folder):
         )
     except KeyboardInterrupt:
         print("\nInterrupted: going on with the best epoch so far.")
-    write_minutes(folder, started)
+    write_training_facts(folder, started)
 
 
 def best_model(model, folder, seed):
     """The best epoch's model for batches of any size, exported.
+
+    Its weights are those of the preset, which are rounded to half precision.
 
     Args:
         model: The model that was trained.
@@ -110,6 +112,9 @@ def best_model(model, folder, seed):
     model.load_weights(checkpoint)
     model = model.without_carry()
     model.compile(sampler=keras_hub.samplers.TopKSampler(k=10, seed=seed))
-    model.save_to_preset(str(folder / "model" / "preset"))
+    preset = folder / "model" / "preset"
+    model.save_to_preset(str(preset))
+    zoo.saving.half_precision_preset(preset)
+    model = zoo.models.LanguageModel.from_preset(str(preset))
     zoo.export(model, folder / "model" / "1")
     return model

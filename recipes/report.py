@@ -50,12 +50,9 @@ def write_report(folder, module, config, figures, sections, started):
     for heading, text in sections.items():
         lines += ["", f"## {heading}", "", text]
     run = {"seed": config.seed}
-    minutes = read_minutes(folder)
-    if minutes is not None:
-        run["minutes of training"] = minutes
     if getattr(config, "train_first", True):
         run["minutes"] = round((time.time() - started) / 60, 2)
-    run.update(machine())
+    run.update(training_facts(folder))
     lines += ["", "## This run", ""]
     lines += [f"- {name}: {value}" for name, value in run.items()]
     text = "\n".join([*lines, ""])
@@ -70,16 +67,19 @@ def write_config(folder, config):
     write_atomically(folder / "config.json", f"{text}\n")
 
 
-def write_minutes(folder, started):
-    """Writes how long the training took since the time `started`."""
-    minutes = round((time.time() - started) / 60, 2)
-    write_atomically(folder / "training.json", json.dumps({"minutes": minutes}))
+def write_training_facts(folder, started):
+    """Writes how long the training took since `started`, and on what."""
+    facts = {
+        "training, minutes": round((time.time() - started) / 60, 2),
+        **machine(),
+    }
+    write_atomically(folder / "training.json", json.dumps(facts, indent=2))
 
 
-def read_minutes(folder):
-    """How long the training took, or `None` if there was none."""
+def training_facts(folder):
+    """What `write_training_facts` wrote; without a file, this machine."""
     path = folder / "training.json"
-    return json.loads(path.read_text())["minutes"] if path.exists() else None
+    return json.loads(path.read_text()) if path.exists() else machine()
 
 
 def machine():

@@ -22,11 +22,19 @@ from recipes import command_line
 from recipes import language_model
 from recipes.command_line import field
 from recipes.report import Figure
+from recipes.report import command
+from recipes.report import training_facts
 from recipes.report import write_report
 from zoo.data.readers import read_lines
 
 TEXT = pathlib.Path(__file__).with_name("texts") / "tiny_shakespeare.txt.xz"
-PROMPTS = ("ROMEO:\n", "First Citizen:\n", "To be", "")
+PROMPTS = ("ROMEO:", "First Citizen:", "To be", "")
+DATA = (
+    "The 40,000 lines of Shakespeare's plays that Andrej Karpathy put together "
+    "as tiny-shakespeare, 1,115,394 characters, public domain: the first 90 "
+    "percent of the speeches for training, 5 for choosing (valid), 5 for the "
+    "figures (test)."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,6 +153,39 @@ def bits_per_character(model, ids, paragraphs):
     return nats / characters / math.log(2)
 
 
+def write_card(config, figures, written, folder):
+    """Writes the model's card."""
+    shipped = config.file == str(TEXT)
+    zoo.saving.write_model_card(
+        folder / "model",
+        {
+            "name": config.name,
+            "summary": "Writes English by characters"
+            + (", like Shakespeare." if shipped else "."),
+            "languages": ("en",),
+            "license": "Apache-2.0" if shipped else "unknown",
+            "data": DATA if shipped else f"The text {config.file}.",
+            "attribution": "William Shakespeare" if shipped else "unknown",
+            "figures": {x.name.strip("*"): x.here for x in figures},
+            "training": {
+                "epochs": config.epochs,
+                "seed": config.seed,
+                **training_facts(folder),
+            },
+            "command": command("recipes.shakespeare"),
+            "examples": list(zip(PROMPTS, written, strict=True)),
+            "limits": [
+                "Knows spelling, names and the look of a play; its sentences "
+                "hardly make sense, and some of its words are none.",
+                f"Has read characters of its text alone ({config.units} units "
+                f"in {config.layers} layers): others are unknown to it.",
+            ],
+            "beam_width": None,
+            "length_penalty": None,
+        },
+    )
+
+
 def main(config):
     """Runs the recipe; returns its figures."""
     started = time.time()
@@ -169,11 +210,13 @@ def main(config):
         Figure("**bits per character, test**", bits[2]),
     ]
     written = model.sample_tensor(PROMPTS, 300, 0.7, config.seed)
+    written = [text.decode() for text in written.numpy()]
     sections = {
         "It writes, at temperature 0.7": "\n\n".join(
-            f"```\n{text.decode()}\n```" for text in written.numpy()
+            f"```\n{text}\n```" for text in written
         )
     }
+    write_card(config, figures, written, folder)
     return write_report(
         folder, "recipes.shakespeare", config, figures, sections, started
     )

@@ -36,7 +36,7 @@ import zoo
 from recipes import command_line
 from recipes import translate_report
 from recipes.report import write_config
-from recipes.report import write_minutes
+from recipes.report import write_training_facts
 from recipes.translate_presets import PRESETS
 from recipes.translate_presets import Config
 from zoo.data.cmn_eng import read_split
@@ -271,7 +271,7 @@ def run(config, parts):
     if config.train_first:
         write_config(folder, config)
         train(config, model, parts, folder)
-        write_minutes(folder, started)
+        write_training_facts(folder, started)
     checkpoint = folder / "best.weights.h5"
     if not checkpoint.exists():
         sys.exit(

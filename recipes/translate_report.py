@@ -7,8 +7,7 @@ import sacrebleu
 
 import zoo
 from recipes.report import command
-from recipes.report import machine
-from recipes.report import read_minutes
+from recipes.report import training_facts
 from recipes.report import write_atomically
 from recipes.translate_costs import costs_section
 
@@ -76,7 +75,7 @@ def finish(config, model, parts, folder, started):
         folder / "test_translations.txt", "".join(f"{x}\n" for x in hypotheses)
     )
     samples = draw(config, model, parts["test"][0], folder / "plots")
-    training = training_facts(config, model, parts, folder)
+    training = facts_of_training(config, model, parts, folder)
     write_models(config, model, figures, samples, training, folder / "model")
     training["whole run, minutes"] = round((time.time() - started) / 60, 1)
     costs = costs_section(config, folder, len(parts["train"][0]))
@@ -144,7 +143,7 @@ def draw(config, model, sources, folder):
     return samples
 
 
-def training_facts(config, model, parts, folder):
+def facts_of_training(config, model, parts, folder):
     """Facts about the training for report and card."""
     with open(folder / "history.csv", encoding="utf-8") as file:
         epochs = list(csv.DictReader(file))
@@ -156,10 +155,9 @@ def training_facts(config, model, parts, folder):
         "best epoch (greedy dev BLEU)": (
             f"{int(best['epoch']) + 1} ({float(best['dev_bleu']):.2f})"
         ),
-        "training, minutes": read_minutes(folder),
         "length penalty, chosen on dev": model.length_penalty,
         "seed": config.seed,
-        **machine(),
+        **training_facts(folder),
     }
 
 

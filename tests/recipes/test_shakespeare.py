@@ -31,7 +31,7 @@ def test_a_smoke_run_learns(run):
 
 
 def test_a_run_leaves_a_model_that_writes(run):
-    _, folder = run
+    figures, folder = run
     writer = zoo.load(folder / "model")
     signatures = tf.saved_model.load(str(folder / "model" / "1")).signatures
     for name in ("generate", "score"):
@@ -39,6 +39,9 @@ def test_a_run_leaves_a_model_that_writes(run):
     text = writer.sample_tensor(["ROMEO:\n"], 40, 1.0, 1).numpy()[0].decode()
     assert text.startswith("ROMEO:\n") and 40 < len(text) <= 47
     assert (folder / "report.md").read_text().count("```") == 8
+    facts, card = zoo.saving.read_model_card(folder / "model" / "README.md")
+    assert facts["figures"] == {k.strip("*"): v for k, v in figures.items()}
+    assert 'zoo write shakespeare_smoke "ROMEO:"' in card
 
 
 def test_the_text_is_there_whole():
