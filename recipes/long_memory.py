@@ -25,6 +25,7 @@ from recipes import command_line
 from recipes.command_line import field
 from recipes.report import Figure
 from recipes.report import write_report
+from zoo.data.untuned import untuned
 from zoo.plots.figure_file import save_figure
 
 CELLS = {
@@ -145,7 +146,7 @@ def train_model(config, model, folder):
     )
     epochs = min(20, config.steps)
     history = model.fit(
-        data.prefetch(tf.data.AUTOTUNE),
+        untuned(data.prefetch(tf.data.AUTOTUNE)),
         epochs=epochs,
         steps_per_epoch=config.steps // epochs,
         shuffle=False,

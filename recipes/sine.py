@@ -26,6 +26,7 @@ from recipes import command_line
 from recipes.command_line import field
 from recipes.report import Figure
 from recipes.report import write_report
+from zoo.data.untuned import untuned
 from zoo.plots.figure_file import save_figure
 
 
@@ -137,7 +138,7 @@ def train_model(config, model, train, folder):
         return keras.losses.mean_squared_error(targets / unit, outputs / unit)
 
     model.compile(optimizer, loss=loss, jit_compile=False)
-    data = (
+    data = untuned(
         tf.data.Dataset.from_tensor_slices(train)
         .repeat()
         .shuffle(1000, seed=config.seed)

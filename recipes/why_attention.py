@@ -56,12 +56,12 @@ class Config:
     held_out: int = field(2_000, "verses to test on; a quarter more for dev")
     test: int = field(0, "pairs of Tatoeba to test on; 0: all")
     vocabulary_size: int = field(4_000, "subwords of English")
-    embedding_dim: int = field(256, "width of the embeddings")
-    encoder_units: int = field(256, "width of the encoder in each direction")
+    embedding_dim: int = field(192, "width of the embeddings")
+    encoder_units: int = field(192, "width of the encoder in each direction")
     decoder_units: int = field(
-        512, "the attention's; others get as many weights"
+        384, "the attention's; others get as many weights"
     )
-    epochs: int = field(20, "epochs of training")
+    epochs: int = field(12, "epochs of training")
     learning_rate: float = field(1e-3, "peak of Adam's; then cosine to zero")
     batch_size: int = field(64, "sentence pairs in a batch")
     seed: int = field(1, "of weights, order, dropout and the choice of verses")

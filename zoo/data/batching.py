@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import tensorflow as tf
 
+from zoo.data.untuned import untuned
 from zoo.data.vocabulary import check_integer
 
 _logger = logging.getLogger(__name__)
@@ -189,7 +190,7 @@ def translation_dataset(
         epochs = tf.data.Dataset.random(
             seed=seed, rerandomize_each_iteration=True
         ).take(1)
-    dataset = (
+    dataset = untuned(
         epochs.flat_map(plan_epoch)
         .map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         .prefetch(tf.data.AUTOTUNE)

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from zoo.data.untuned import untuned
 from zoo.data.vocabulary import check_integer
 
 
@@ -59,7 +60,7 @@ def contiguous_batches(token_ids, batch_size, num_steps, random_seed=None):
         return x.reshape(batch_size, batches, num_steps).swapaxes(0, 1)
 
     data = tf.data.Dataset.from_tensor_slices((split(inputs), split(labels)))
-    return data.map(_pack)
+    return untuned(data.map(_pack))
 
 
 def _pack(inputs, labels):
@@ -87,7 +88,7 @@ def _random_batches(inputs, labels, num_steps, seed):
         passage, output_signature=(spec, spec)
     )
     data = data.apply(tf.data.experimental.assert_cardinality(len(lengths)))
-    return data.map(_pack)
+    return untuned(data.map(_pack))
 
 
 def cut(token_ids, batch_size):
