@@ -10,25 +10,44 @@ import pytest
 import sacrebleu
 
 import zoo
+from recipes import shakespeare
 from zoo.data.cmn_eng import read_split
 
 HOME = pathlib.Path(__file__).parents[1] / "saved_models"
-MODELS = sorted(path.name for path in HOME.iterdir() if path.is_dir())
+TRANSLATORS = ("zh_en", "zh_en_plain")
+WRITER = "shakespeare"
 SENTENCE = "我爱中国"
 EVERY = 10  # one in so many sentences of the test set
 
-# A process that knows nothing of this package.
+# Processes that know nothing of this package.
 CLIENT = """
 import json, sys
 import tensorflow as tf
 model = tf.saved_model.load(sys.argv[1])
+{}
+assert not {{"zoo", "keras_hub", "tensorflow_text"}} & set(sys.modules)
+"""
+TRANSLATE = CLIENT.format("""
 text = model.signatures["serving_default"](text=tf.constant(sys.argv[2:]))
 print(json.dumps([x.decode() for x in text["text"].numpy()]))
-assert not {"zoo", "keras_hub", "tensorflow_text"} & set(sys.modules)
-"""
+""")
+WRITE = CLIENT.format("""
+written = model.signatures["generate"](
+    prompt=tf.constant(sys.argv[2:]),
+    max_tokens=tf.constant(60),
+    temperature=tf.constant(0.7),
+    seed=tf.constant(7),
+)["text"]
+scores = model.signatures["score"](text=tf.constant(sys.argv[2:]))
+print(json.dumps([
+    [x.decode() for x in written.numpy()],
+    scores["log_probability"].numpy().tolist(),
+    scores["tokens"].numpy().tolist(),
+]))
+""")
 
 
-@pytest.fixture(scope="module", params=MODELS)
+@pytest.fixture(scope="module", params=TRANSLATORS)
 def name(request):
     return request.param
 
@@ -47,28 +66,36 @@ def figures(name):
     return json.loads(lines["figures"])
 
 
+def answer(program, name, texts, folder):
+    """What a program with TensorFlow alone prints about a model."""
+    found = subprocess.run(
+        [sys.executable, "-I", "-c", program, str(HOME / name / "1"), *texts],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return json.loads(found.stdout)
+
+
 def size(folder):
     return sum(x.stat().st_size for x in folder.rglob("*") if x.is_file())
 
 
 def test_the_models_of_the_readme_are_there():
-    assert MODELS == ["zh_en", "zh_en_plain"]
+    found = sorted(path.name for path in HOME.iterdir() if path.is_dir())
+    assert found == sorted([*TRANSLATORS, WRITER])
 
 
+@pytest.mark.parametrize("name", [*TRANSLATORS, WRITER])
 def test_a_saved_model_is_below_40_megabytes(name):
     assert size(HOME / name / "1") < 40e6
 
 
 def test_tensorflow_alone_says_what_the_preset_says(name, model, tmp_path):
     texts = [SENTENCE, "", "他在等你", "我沒事。"]
-    found = subprocess.run(
-        [sys.executable, "-I", "-c", CLIENT, str(HOME / name / "1"), *texts],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert json.loads(found.stdout) == model.translate(texts)
+    found = answer(TRANSLATE, name, texts, tmp_path)
+    assert found == model.translate(texts)
 
 
 def test_a_sample_of_the_test_set_comes_out_as_the_card_says(name, model):
@@ -94,3 +121,27 @@ def test_i_love_china():
 def test_attention_is_what_makes_the_difference():
     for measure in ("test BLEU, beam 5", "test BLEU, greedy", "test chrF2"):
         assert figures("zh_en")[measure] > figures("zh_en_plain")[measure] + 5
+
+
+@pytest.fixture(scope="module")
+def writer():
+    return zoo.load(HOME / WRITER)
+
+
+def test_tensorflow_alone_writes_and_scores(writer, tmp_path):
+    prompts = ["ROMEO:", "To be", "", "爱"]
+    written, scores, counts = answer(WRITE, WRITER, prompts, tmp_path)
+    assert len(set(written)) == len(prompts)
+    for text, prompt in zip(written[:2], prompts, strict=False):
+        assert text.startswith(prompt) and len(text) > len(prompt)
+    expected = writer.score(prompts)
+    np.testing.assert_allclose([scores, counts], expected, rtol=1e-4)
+    assert counts == [7, 6, 1, 2]  # the end of each included
+
+
+def test_the_test_part_is_as_hard_as_the_card_says(writer):
+    tokenizer, parts = shakespeare.load_data(shakespeare.BEST)
+    ids = shakespeare.join(tokenizer, parts[2])
+    found = np.log2(writer.perplexity(ids, batch_size=8))
+    expected = float(figures(WRITER)["bits per character, test"])
+    assert abs(found - expected) < 0.02

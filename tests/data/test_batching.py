@@ -359,3 +359,10 @@ def test_length_limits_are_those_of_the_text():
         pairs, tokenizer, tokenizer, max_source_length=3, max_target_length=4
     )
     assert dataset.kept == 2
+
+
+def test_an_iterator_ends_without_waiting_for_a_tuning_thread(
+    pairs, tokenizers
+):
+    data = translation_dataset(pairs, *tokenizers)
+    assert data.options().autotune.enabled is False

@@ -74,3 +74,9 @@ def test_random_lengths_are_those_of_the_paper():
     assert abs(lengths[~short].mean() - 69.5) < 0.5  # int() cuts off
     assert abs(lengths[short].mean() - 34.5) < 1
     assert abs(lengths[~short].std() - 5) < 0.3
+
+
+@pytest.mark.parametrize("random_seed", [None, 1])
+def test_an_iterator_ends_without_waiting_for_a_tuning_thread(random_seed):
+    data = contiguous_batches(range(99), 2, 7, random_seed)
+    assert data.options().autotune.enabled is False
