@@ -8,7 +8,7 @@ import keras
 import keras_hub
 
 import zoo
-from recipes.report import write_config
+from recipes.going_on import going_on
 from recipes.report import write_training_facts
 
 
@@ -33,6 +33,14 @@ class Epochs(keras.callbacks.Callback):
         self.rows = rows
         self.average = average
         self.best = math.inf
+
+    def get_state(self):
+        """What a training that goes on has to know."""
+        return {"best": self.best}
+
+    def set_state(self, state):
+        """Takes what `get_state` returned."""
+        self.best = float(state["best"])
 
     def on_epoch_begin(self, epoch, logs=None):
         self.model.reset_state()
@@ -63,7 +71,7 @@ def train(config, model, data, epochs, folder):
 
     Leaves `config.json`, `history.csv`, `best.weights.h5`, TensorBoard's logs
     and `training.json` with how long it took. Ctrl-C ends it after
-    the last whole epoch.
+    the last whole epoch; after a crash the same command goes on there.
 
     Args:
         config: The recipe's configuration, with `epochs`.
@@ -74,15 +82,19 @@ def train(config, model, data, epochs, folder):
     """
     started = time.time()
     averages = [] if epochs.average is None else [epochs.average]
-    write_config(folder, config)
+    resume = going_on(folder, config, [epochs, *averages])
     try:
         model.fit(
             data,
+            initial_epoch=resume.first_epoch,
             epochs=config.epochs,
             callbacks=[
                 *averages,
                 epochs,
-                keras.callbacks.CSVLogger(folder / "history.csv"),
+                resume,
+                keras.callbacks.CSVLogger(
+                    folder / "history.csv", append=resume.first_epoch > 0
+                ),
                 keras.callbacks.TensorBoard(folder / "logs", write_graph=False),
                 keras.callbacks.TerminateOnNaN(),
             ],
@@ -90,7 +102,7 @@ def train(config, model, data, epochs, folder):
         )
     except KeyboardInterrupt:
         print("\nInterrupted: going on with the best epoch so far.")
-    write_training_facts(folder, started)
+    write_training_facts(folder, started - resume.seconds)
 
 
 def best_model(model, folder, seed):

@@ -35,7 +35,7 @@ import keras
 import zoo
 from recipes import command_line
 from recipes import translate_report
-from recipes.report import write_config
+from recipes.going_on import going_on
 from recipes.report import write_training_facts
 from recipes.translate_presets import PRESETS
 from recipes.translate_presets import Config
@@ -151,7 +151,11 @@ def build_model(config, preprocessor):
 
 
 def train(config, model, parts, folder):
-    """Fits the model; the best epoch's weights go to best.weights.h5."""
+    """Fits the model; the best epoch's weights go to best.weights.h5.
+
+    After a crash the same command goes on after the last whole epoch.
+    """
+    started = time.time()
 
     def batches(part, **kwargs):
         return zoo.data.translation_dataset(
@@ -169,19 +173,27 @@ def train(config, model, parts, folder):
     sampling = config.subword_sampling
     if not hasattr(model.preprocessor.tokenizer, "scores"):
         sampling = 0.0
+    best = zoo.training.BestBleu(
+        *parts["dev"],
+        folder / "best.weights.h5",
+        config.patience,
+        tokenize=translate_report.bleu_tokenizer(config.target),
+    )
+    resume = going_on(folder, config, [best])
     data = batches(
-        "train", shuffle=True, repeat=True, subword_sampling=sampling
+        "train",
+        shuffle=True,
+        repeat=True,
+        first_epoch=resume.first_epoch,
+        subword_sampling=sampling,
     )
     steps = data.steps_per_epoch
     compile_model(config, model, steps)
     callbacks = [
-        zoo.training.BestBleu(
-            *parts["dev"],
-            folder / "best.weights.h5",
-            config.patience,
-            tokenize=translate_report.bleu_tokenizer(config.target),
+        best,
+        keras.callbacks.CSVLogger(
+            folder / "history.csv", append=resume.first_epoch > 0
         ),
-        keras.callbacks.CSVLogger(folder / "history.csv"),
         keras.callbacks.TensorBoard(folder / "logs", write_graph=False),
         keras.callbacks.TerminateOnNaN(),
     ]
@@ -190,16 +202,18 @@ def train(config, model, parts, folder):
     try:
         model.fit(
             data,
+            initial_epoch=resume.first_epoch,
             epochs=config.epochs,
             steps_per_epoch=steps,
             validation_data=batches("dev"),
-            callbacks=callbacks,
+            callbacks=[*callbacks, resume],
             verbose=1 if sys.stdout.isatty() else 2,
         )
     except KeyboardInterrupt:
         for callback in callbacks:
             callback.on_train_end()
         print("\nInterrupted: going on with the best epoch so far.")
+    write_training_facts(folder, started - resume.seconds)
 
 
 def cost_per_token(labels, logits):
@@ -269,9 +283,7 @@ def run(config, parts):
         f"{len(parts['train'][0]):,} training pairs"
     )
     if config.train_first:
-        write_config(folder, config)
         train(config, model, parts, folder)
-        write_training_facts(folder, started)
     checkpoint = folder / "best.weights.h5"
     if not checkpoint.exists():
         sys.exit(

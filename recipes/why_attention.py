@@ -62,8 +62,8 @@ class Config:
         384, "the attention's; others get as many weights"
     )
     epochs: int = field(12, "epochs of training")
-    learning_rate: float = field(1e-3, "peak of Adam's; then cosine to zero")
-    batch_size: int = field(64, "sentence pairs in a batch")
+    learning_rate: float = field(2e-3, "peak of Adam's; then cosine to zero")
+    batch_size: int = field(128, "sentence pairs in a batch")
     seed: int = field(1, "of weights, order, dropout and the choice of verses")
     train_first: bool = field(True, "without it: compare what is in the folder")
 
@@ -125,6 +125,11 @@ def settings_of(config, model, decoder_units):
         lexical=False,
         source_bigrams=0,
         fixed_norm=False,
+        # few epochs: nothing that makes learning slower
+        dropout=0.2,
+        word_dropout=0.0,
+        recurrent_dropout=0.0,
+        subword_sampling=0.0,
         max_length=EDGES[-1],
         vocabulary_size=config.vocabulary_size,
         embedding_dim=config.embedding_dim,

@@ -2,11 +2,14 @@
 
 import dataclasses
 import math
+import pathlib
 
 import keras
 import keras_hub
 import pytest
 
+import zoo
+from recipes import language_model
 from recipes import ptb
 from zoo.data import DataError
 
@@ -34,6 +37,20 @@ def run(files, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     config = smoke(files, folder, epochs=6, init=0.3)
     return ptb.main(config), folder / config.name
+
+
+def train(config):
+    """A trained model at its best, without the rest of a run."""
+    folder = pathlib.Path(config.folder)
+    keras.utils.set_random_seed(config.seed)
+    tokenizer, ids = ptb.load_data(config)
+    model = zoo.models.LanguageModel(
+        ptb.build_backbone(config, tokenizer),
+        zoo.models.LanguageModelPreprocessor(tokenizer),
+    )
+    ptb.train_model(config, model, ids, folder)
+    model.load_weights(folder / "best.weights.h5")
+    return model, ids
 
 
 def test_it_learns_to_count(run):
@@ -100,16 +117,15 @@ def test_a_mogrifier_learns_to_count_and_goes_on_learning(files, tmp_path):
         mogrifier_rank=4,
         epochs=5,
         init=0.3,
-        dynamic=True,
         dynamic_rates=(1e-5, 1e-3),
     )
-    figures = ptb.main(config)
-    static = float(figures["**perplexity on test**"])
+    model, ids = train(config)
+    model = model.without_carry()
+    static = model.perplexity(ids[2])
     assert static < 4
-    learning = [
-        float(value) for name, value in figures.items() if "learning" in name
-    ]
-    assert len(learning) == 2 and max(learning) < static
+    learning = ptb.dynamic_figures(config, model, ids)
+    assert ["rate 0.001" in figure.name for figure in learning] == [True] * 2
+    assert max(float(figure.here) for figure in learning) < static
 
 
 def test_awd_at_a_small_size_learns_to_count(files, tmp_path):
@@ -136,8 +152,8 @@ def test_awd_at_a_small_size_learns_to_count(files, tmp_path):
         average_after=1,
         valid_rows=2,
     )
-    figures = ptb.main(config)
-    assert float(figures["**perplexity on test**"]) < 4
+    model, ids = train(config)
+    assert model.perplexity(ids[2]) < 4
 
 
 def test_adam_with_a_cosine_learns_to_count(files, tmp_path):
@@ -151,7 +167,8 @@ def test_adam_with_a_cosine_learns_to_count(files, tmp_path):
         init=0.3,
         weight_decay=1e-3,
     )
-    assert float(ptb.main(config)["**perplexity on test**"]) < 4
+    model, ids = train(config)
+    assert model.perplexity(ids[2]) < 4
     with pytest.raises(DataError, match="one of sgd, adam, got 'lion'"):
         ptb.main(smoke(files, tmp_path, optimizer="lion"))
 
@@ -162,8 +179,26 @@ def test_a_diverging_run_stops_and_says_so(files, tmp_path, capsys):
         ptb.main(config)
 
 
-def test_a_seed_gives_the_same_run_again(files, tmp_path):
-    config = smoke(files, tmp_path, epochs=1)
-    first = ptb.main(config)
-    keras.backend.clear_session()
-    assert ptb.main(config) == first
+# whoever is killed closes no files
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_killed_training_goes_on_to_the_same_end(
+    run, files, tmp_path, monkeypatch
+):
+    class Killed(language_model.Epochs):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 3:
+                raise MemoryError
+            super().on_epoch_end(epoch, logs)
+
+    config = smoke(files, tmp_path, epochs=6, init=0.3)
+    with monkeypatch.context() as patch:
+        patch.setattr(language_model, "Epochs", Killed)
+        with pytest.raises(MemoryError):
+            train(config)
+    with pytest.raises(DataError, match="epochs 6, now 7"):
+        train(dataclasses.replace(config, epochs=7))
+    train(config)
+    found, expected = (
+        (folder / "history.csv").read_text() for folder in (tmp_path, run[1])
+    )
+    assert found == expected

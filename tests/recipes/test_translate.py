@@ -115,13 +115,33 @@ def test_preset_and_saved_model_translate_alike(run):
     assert preset == saved
 
 
-def test_the_same_seed_gives_the_same_training(run, files, tmp_path):
+# whoever is killed closes no files
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_killed_training_goes_on_to_the_same_end(
+    run, files, tmp_path, monkeypatch
+):
+    class Killed(zoo.training.BestBleu):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                raise MemoryError
+            super().on_epoch_end(epoch, logs)
+
     config = make_config(files, tmp_path)
     parts = translate.load_data(config)
-    keras.utils.set_random_seed(config.seed)
-    preprocessor = translate.build_preprocessor(config, *parts["train"])
-    model = translate.build_model(config, preprocessor)
-    translate.train(config, model, parts, tmp_path)
+
+    def train():
+        keras.utils.set_random_seed(config.seed)
+        preprocessor = translate.build_preprocessor(config, *parts["train"])
+        model = translate.build_model(config, preprocessor)
+        translate.train(config, model, parts, tmp_path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zoo.training, "BestBleu", Killed, raising=False)
+        with pytest.raises(MemoryError):
+            train()
+    assert (tmp_path / "resume.npz").exists()
+    train()
+    assert not (tmp_path / "resume.npz").exists()
     first, again = (
         (folder / "history.csv").read_text() for folder in (run[1], tmp_path)
     )

@@ -48,7 +48,8 @@ def save_figure(figure, path):
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
-        figure.savefig(temporary, format=suffix, dpi=150)
+        # "tight": a picture of fixed aspect may leave labels outside
+        figure.savefig(temporary, format=suffix, dpi=150, bbox_inches="tight")
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

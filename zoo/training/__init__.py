@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = attach(
         "mean_squared_gradients": "zoo.training.dynamic_evaluation",
         "gradient_norms": "zoo.training.gradient_reach",
         "NonMonotonicAverage": "zoo.training.non_monotonic_average",
+        "Resume": "zoo.training.resume",
         "SamplingSchedule": "zoo.training.sampling_schedule",
         "TokenCrossentropy": "zoo.training.token_crossentropy",
     },

@@ -64,6 +64,15 @@ class BestBleu(keras.callbacks.Callback):
         self.best_bleu = -1.0
         self.best_epoch = 0
 
+    def get_state(self):
+        """What a training that goes on has to know, for `Resume`."""
+        return {"best_bleu": self.best_bleu, "best_epoch": self.best_epoch}
+
+    def set_state(self, state):
+        """Takes what `get_state` returned."""
+        self.best_bleu = float(state["best_bleu"])
+        self.best_epoch = int(state["best_epoch"])
+
     def on_epoch_end(self, epoch, logs=None):
         epoch += 1
         bleu = 0.0

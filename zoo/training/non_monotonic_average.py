@@ -59,6 +59,29 @@ class NonMonotonicAverage(keras.callbacks.Callback):
         self.average = None
         self.steps = 0
 
+    def get_state(self):
+        """What a training that goes on has to know, for `Resume`."""
+        average = enumerate(self.average or [])
+        return {
+            "measures": self.measures,
+            "steps": self.steps,
+            **{
+                f"average/{i}": keras.ops.convert_to_numpy(x)
+                for i, x in average
+            },
+        }
+
+    def set_state(self, state):
+        """Takes what `get_state` returned."""
+        self.measures = [float(x) for x in state["measures"]]
+        self.steps = int(state["steps"])
+        count = sum(name.startswith("average/") for name in state)
+        average = [
+            keras.ops.convert_to_tensor(state[f"average/{i}"])
+            for i in range(count)
+        ]
+        self.average = average or None
+
     def measured(self, value):
         """Takes note of a measure, the lower the better."""
         past = self.measures[: -self.patience]
