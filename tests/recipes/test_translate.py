@@ -68,11 +68,26 @@ def make_config(files, folder, **kwargs):
     return translate.Config(**settings)
 
 
+def train(config, folder):
+    """A trained model, without the rest of a run."""
+    keras.utils.set_random_seed(config.seed)
+    parts = translate.load_data(config)
+    preprocessor = translate.build_preprocessor(config, *parts["train"])
+    model = translate.build_model(config, preprocessor)
+    translate.train(config, model, parts, folder)
+    return model
+
+
 @pytest.fixture(scope="module")
 def run(files, tmp_path_factory):
-    """A finished run on the user's own files, its figures and folder."""
+    """A run on the user's own files, its figures and folder.
+
+    Its training ends before another process evaluates it.
+    """
     folder = tmp_path_factory.mktemp("runs")
-    figures = translate.main(make_config(files, folder))
+    (folder / "de_en").mkdir()
+    train(make_config(files, folder), folder / "de_en")
+    figures = translate.main(make_config(files, folder, train_first=False))
     return figures, folder / "de_en"
 
 
@@ -127,20 +142,12 @@ def test_a_killed_training_goes_on_to_the_same_end(
             super().on_epoch_end(epoch, logs)
 
     config = make_config(files, tmp_path)
-    parts = translate.load_data(config)
-
-    def train():
-        keras.utils.set_random_seed(config.seed)
-        preprocessor = translate.build_preprocessor(config, *parts["train"])
-        model = translate.build_model(config, preprocessor)
-        translate.train(config, model, parts, tmp_path)
-
     with monkeypatch.context() as patch:
         patch.setattr(zoo.training, "BestBleu", Killed, raising=False)
         with pytest.raises(MemoryError):
-            train()
+            train(config, tmp_path)
     assert (tmp_path / "resume.npz").exists()
-    train()
+    train(config, tmp_path)
     assert not (tmp_path / "resume.npz").exists()
     first, again = (
         (folder / "history.csv").read_text() for folder in (run[1], tmp_path)
@@ -148,13 +155,7 @@ def test_a_killed_training_goes_on_to_the_same_end(
     assert first == again
 
 
-def test_a_finished_run_can_be_evaluated_again(run, files):
-    figures, folder = run
-    config = make_config(files, folder.parent, train_first=False)
-    assert translate.main(config) == figures
-
-
-def test_ctrl_c_keeps_the_best_model(files, tmp_path, monkeypatch):
+def test_ctrl_c_keeps_the_best_model(files, tmp_path, monkeypatch, capsys):
     class Interrupting(zoo.training.BestBleu):
         def on_epoch_end(self, epoch, logs=None):
             super().on_epoch_end(epoch, logs)
@@ -163,9 +164,12 @@ def test_ctrl_c_keeps_the_best_model(files, tmp_path, monkeypatch):
 
     monkeypatch.setattr(zoo.training, "BestBleu", Interrupting, raising=False)
     config = make_config(files, tmp_path, attention="context")
-    figures = translate.main(config)
-    assert figures["sentences in test"] == 16
-    assert (tmp_path / "de_en" / "model" / "1" / "saved_model.pb").exists()
+    model = train(config, tmp_path)
+    model.backbone.load_weights(tmp_path / "best.weights.h5")
+    assert (tmp_path / "training.json").exists()
+    assert "with the best epoch so far" in capsys.readouterr().out
+    # what the next run of the same name would go on with
+    assert (tmp_path / "resume.npz").exists()
 
 
 def test_own_data_needs_all_parts(files, tmp_path):

@@ -8,8 +8,8 @@ def untuned(data):
 
     That thread of TensorFlow 2.21 works after 10 ms, 20 ms, 40 ms and so on up
     to a minute, and the end of an iterator often waits for its next turn:
-    `fit` then lasts up to twice as long as its steps, in each epoch. What our
-    pipelines do, gather rows that are in memory, has nothing to tune.
+    `fit` then lasts up to twice as long as its steps, or a minute longer. What
+    our pipelines do, gather rows that are in memory, has nothing to tune.
 
     Args:
         data: A `tf.data.Dataset`.
