@@ -62,7 +62,8 @@ class Config:
     encoder_units: int = field(256, "width of the encoder in each direction")
     decoder_units: int = field(512, "width of the decoder")
     lexical: bool = field(False, "with attention: the attended words to o_t")
-    dropout: float = field(0.5, "share dropped from layers' outputs")
+    embedding_dropout: float = field(0.4, "share dropped from embeddings")
+    dropout: float = field(0.1, "share dropped from layers' outputs")
     word_dropout: float = field(0.0, "share of words that are dropped")
     recurrent_dropout: float = field(0.0, "share dropped between steps")
     label_smoothing: float = field(0.0, "probability spread over all tokens")
@@ -70,7 +71,8 @@ class Config:
     ema: float = field(0.0, "momentum of the average over weights; 0: off")
     batch_size: int = field(128, "captions in a batch")
     epochs: int = field(10, "epochs of training")
-    learning_rate: float = field(1e-3, "peak of Adam's; then cosine to zero")
+    learning_rate: float = field(2e-3, "peak of Adam's; then cosine to zero")
+    warmup_epochs: float = field(0.5, "epochs until the peak")
     seed: int = field(1, "of weights, order, dropout and subwords")
     train_first: bool = field(
         True, "without it: evaluate what is in the folder"
@@ -88,6 +90,7 @@ PRESETS = {
         tokens="subword",
         vocabulary_size=6_000,
         lexical=True,
+        embedding_dropout=0.4,
         dropout=0.4,
         word_dropout=0.1,
         recurrent_dropout=0.2,
@@ -96,6 +99,8 @@ PRESETS = {
         ema=0.999,
         batch_size=64,
         epochs=25,
+        learning_rate=1e-3,
+        warmup_epochs=1.0,
     ),
     "smoke": dataclasses.replace(
         THREE,
@@ -106,7 +111,7 @@ PRESETS = {
         embedding_dim=16,
         encoder_units=12,
         decoder_units=24,
-        dropout=0.1,
+        embedding_dropout=0.1,
         batch_size=16,
         epochs=2,
         learning_rate=1e-2,
