@@ -4,14 +4,15 @@
 
 is chapter 9.2 of the book: two LSTM layers of 300 units, softmax tied to the
 embeddings, five epochs of plain gradient descent; half an hour on one core.
-Preset best takes three hours on two. The presets small, medium and large are those of Zaremba, Sutskever & Vinyals,
-"Recurrent Neural Network Regularization" (2014), awd that of Merity, Keskar &
-Socher (2018), mogrifier that of Melis, Kocisky & Blunsom (2020) in its size;
-large, awd and mogrifier want a GPU. `--dynamic` also measures the model while
-it learns from the text that it reads. `--corpus wikitext-2` takes
-another corpus, `--files train.txt valid.txt test.txt` texts of your own whose
-tokens are separated by spaces. Ctrl-C ends the training; the best epoch so
-far is evaluated and exported.
+Preset best takes three hours on two. The presets small, medium and large are
+those of Zaremba, Sutskever & Vinyals, "Recurrent Neural Network
+Regularization" (2014), awd that of Merity, Keskar & Socher (2018), mogrifier
+that of Melis, Kocisky & Blunsom (2020) in its size; large, awd and mogrifier
+want a GPU. `--dynamic` also measures the model while it learns from the text
+that it reads. `--corpus wikitext-2` takes another corpus,
+`--files train.txt valid.txt test.txt` texts of your own whose tokens are
+separated by spaces. Ctrl-C ends the training; the best epoch so far is
+evaluated and exported.
 """
 
 import dataclasses
