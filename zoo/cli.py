@@ -153,15 +153,23 @@ def _describe(arguments):
     return 0
 
 
-def _translate_parser():
+def _parser(command, texts, description, epilog):
+    """A parser of `zoo COMMAND MODEL [TEXTS ...]`, but for the texts."""
     parser = argparse.ArgumentParser(
-        prog="zoo translate",
-        usage="zoo translate MODEL [SENTENCE ...] [options]",
-        description=_TRANSLATE_DESCRIPTION,
-        epilog=_TRANSLATE_EPILOG,
+        prog=f"zoo {command}",
+        usage=f"zoo {command} MODEL [{texts} ...] [options]",
+        description=description,
+        epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", help="name or folder of a model")
+    return parser
+
+
+def _translate_parser():
+    parser = _parser(
+        "translate", "SENTENCE", _TRANSLATE_DESCRIPTION, _TRANSLATE_EPILOG
+    )
     parser.add_argument(
         "sentences", nargs="*", metavar="SENTENCE", help="what to translate"
     )
@@ -284,14 +292,7 @@ def _plot(path, sentence, result):
 
 
 def _write_parser():
-    parser = argparse.ArgumentParser(
-        prog="zoo write",
-        usage="zoo write MODEL [PROMPT ...] [options]",
-        description=_WRITE_DESCRIPTION,
-        epilog=_WRITE_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("model", help="name or folder of a model")
+    parser = _parser("write", "PROMPT", _WRITE_DESCRIPTION, _WRITE_EPILOG)
     parser.add_argument(
         "prompts", nargs="*", metavar="PROMPT", help="how the text begins"
     )
