@@ -10,9 +10,10 @@ words in lower case, ten epochs each:
 - attention: every step looks where it wants.
 
 These are the steps of Ben Trevett's widely read tutorial, whose figures stand
-beside ours; its batches are twice as large. Preset `best` is one model with attention that reads subwords in
-their own case. `--models` trains some of them, `--no-train_first` evaluates
-what is in the folder. Each model has a folder and a report of its own.
+beside ours; its batches are twice as large. Preset `best` is one model with
+attention that reads subwords in their own case. `--models` trains some of
+them, `--no-train_first` evaluates what is in the folder. Each model has a
+folder and a report of its own.
 """
 
 import dataclasses
