@@ -10,16 +10,16 @@ from zoo.layers.attention_cell_arguments import check_choice
 from zoo.layers.attention_cell_arguments import check_input_function
 from zoo.layers.attention_cell_state import AttentionCellState
 from zoo.layers.attention_cell_state import output_part
-from zoo.layers.attention_cell_state import pack_state
 from zoo.layers.attention_mechanism import check_known_depth
+from zoo.layers.inner_cell import call_cell
+from zoo.layers.inner_cell import check_cell
+from zoo.layers.inner_cell import unroll_cell
 from zoo.layers.reading_cell import ReadingCell
 from zoo.layers.reading_cell import build_cell
 from zoo.layers.reading_cell import masks_of
 from zoo.layers.reading_cell import output_size_of
 from zoo.layers.reading_cell import serialize_callable
-from zoo.layers.recurrent_cell import check_cell
 from zoo.layers.recurrent_cell import check_flags
-from zoo.layers.recurrent_cell import unroll_cell
 from zoo.ops.attention import project
 from zoo.ops.attention import zero_padding
 
@@ -298,16 +298,15 @@ class AttentionCell(ReadingCell):
             fed = reading[0]
         if self.input_feeding:
             inputs = self._feed(inputs, fed)
-        arguments = {} if masks is None else {"masks": masks}
-        h, cell_state = self.cell(
-            inputs, state.cell, training=training, **arguments
+        h, cell_state = call_cell(
+            self.cell, inputs, state.cell, training, masks
         )
         if self.query == "after":
             reading = read(h)
         contexts, alignments, attention_state = reading
         output, attention = self.combine(h, contexts)
         new_state = AttentionCellState(
-            pack_state(cell_state, state.cell),
+            cell_state,
             attention if self.feeds_attention else (),
             attention_state,
         )

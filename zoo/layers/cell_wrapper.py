@@ -4,8 +4,9 @@ import keras
 from keras import ops
 
 from zoo.layers.attention_cell_state import output_part
-from zoo.layers.recurrent_cell import check_cell
-from zoo.layers.recurrent_cell import unroll_cell
+from zoo.layers.inner_cell import call_cell
+from zoo.layers.inner_cell import check_cell
+from zoo.layers.inner_cell import unroll_cell
 from zoo.ops.attention import zero_padding
 from zoo.ops.recurrent import check_sequences
 
@@ -64,10 +65,7 @@ class CellWrapper(keras.layers.Layer):
         return draw(batch_size, features, training)
 
     def call(self, inputs, states, training=False, masks=None):
-        arguments = {} if masks is None else {"masks": masks}
-        outputs, states = self.cell(
-            inputs, states, training=training, **arguments
-        )
+        outputs, states = call_cell(self.cell, inputs, states, training, masks)
         return self.join(inputs, outputs), states
 
     def unroll(

@@ -6,15 +6,15 @@ from keras import ops
 from zoo.layers.attention_cell_arguments import check_choice
 from zoo.layers.attention_cell_state import AttentionCellState
 from zoo.layers.attention_cell_state import output_part
-from zoo.layers.attention_cell_state import pack_state
 from zoo.layers.attention_mechanism import check_known_depth
+from zoo.layers.inner_cell import call_cell
+from zoo.layers.inner_cell import check_cell
+from zoo.layers.inner_cell import unroll_cell
 from zoo.layers.reading_cell import ReadingCell
 from zoo.layers.reading_cell import build_cell
 from zoo.layers.reading_cell import masks_of
 from zoo.layers.reading_cell import output_size_of
-from zoo.layers.recurrent_cell import check_cell
 from zoo.layers.recurrent_cell import check_positive_integer
-from zoo.layers.recurrent_cell import unroll_cell
 from zoo.ops.recurrent import unroll
 
 
@@ -180,7 +180,7 @@ class GNMTCell(ReadingCell):
         cell_states = [bottom.cell]
         for i, cell in enumerate(self.cells[1:], start=1):
             below = ops.concatenate([h, context], axis=-1)
-            output, new_state = self._run_cell(
+            output, new_state = call_cell(
                 cell, below, state.cell[i], training, masks[i]
             )
             cell_states.append(new_state)
@@ -263,7 +263,7 @@ class GNMTCell(ReadingCell):
         if self.query == "before":
             context, alignments, attention_state = read(output_part(state.cell))
             fed = context
-        h, cell_state = self._run_cell(
+        h, cell_state = call_cell(
             self.cells[0],
             ops.concatenate([inputs, fed], axis=-1),
             state.cell,
@@ -278,11 +278,6 @@ class GNMTCell(ReadingCell):
             attention_state,
         )
         return (h, context, alignments), state
-
-    def _run_cell(self, cell, inputs, state, training, masks):
-        arguments = {} if masks is None else {"masks": masks}
-        output, new_state = cell(inputs, state, training=training, **arguments)
-        return output, pack_state(new_state, state)
 
     def _is_residual(self, index):
         """Whether the cell of an index, from 0, gets its input added."""

@@ -6,6 +6,7 @@ from keras import ops
 from zoo.layers.attention_cell_state import AttentionCellState
 from zoo.layers.attention_cell_state import output_part
 from zoo.layers.attention_cell_state import pack_state
+from zoo.layers.inner_cell import cast_floats
 from zoo.layers.memory_reader import MemoryReader
 from zoo.ops.recurrent import unroll
 
@@ -73,7 +74,11 @@ class ReadingCell(keras.layers.Layer):
             ValueError: If the cell is not built, or `initial_cell_state` does
                 not fit the inner cell.
         """
-        cell_state = self.initial_cell_state(batch_size)
+        # a call casts to the cell's dtype whatever state it is given
+        # a call casts to the cell's dtype whatever state it is given
+        cell_state = cast_floats(
+            self.initial_cell_state(batch_size), self.compute_dtype
+        )
         if initial_cell_state is not None:
             cell_state = pack_state(initial_cell_state, cell_state)
         attention = ()

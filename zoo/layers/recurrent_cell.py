@@ -1,6 +1,5 @@
 """What the cells of the zoo have in common: weights, dropout, sequences."""
 
-import inspect
 import numbers
 
 import keras
@@ -327,63 +326,3 @@ def check_epsilon(value):
             "Expected `norm_epsilon` to be a positive number, got "
             f"{value!r}. It is added to variances, such as 1e-3."
         )
-
-
-def check_cell(cell):
-    """Raises `ValueError` unless a cell can run in a loop of the zoo."""
-    given = getattr(cell, "get_initial_state", None)
-    if not callable(given) or isinstance(cell, type):
-        raise ValueError(
-            "Expected `cell` to have `get_initial_state(batch_size)` and "
-            f"`call(inputs, state)`, got {cell!r}. Give a cell such as "
-            "`zoo.layers.LSTMCell(units)`, or a `StackedRNNCells`."
-        )
-    for part in getattr(cell, "cells", [cell]):
-        stores_masks = hasattr(part, "reset_dropout_mask")
-        if stores_masks and (part.dropout or part.recurrent_dropout):
-            raise ValueError(
-                f"Expected a cell without dropout, got {part!r}: cells of "
-                "Keras store dropout masks on themselves, which only "
-                "`keras.layers.RNN` can handle. Use the cell of that name in "
-                "`zoo.layers`."
-            )
-
-
-def unroll_cell(
-    cell, inputs, initial_state, mask=None, reverse=False, training=False
-):
-    """Runs any cell, of the zoo or of Keras, over whole sequences.
-
-    Args:
-        cell: A cell. Its own `unroll` is taken where it has one and the
-            inputs have its dtype; otherwise the cell casts at every step.
-        inputs: Shape `(batch_size, time, features)`.
-        initial_state: The cell's state.
-        mask: Boolean, `(batch_size, time)`, true at real steps.
-        reverse: If true, runs from the last step to the first.
-        training: Whether dropout is on.
-
-    Returns:
-        Tuple of the outputs, in the order of the inputs and zero at masked
-        steps, and the last state.
-    """
-    dtype = keras.backend.standardize_dtype(keras.tree.flatten(inputs)[0].dtype)
-    if hasattr(cell, "unroll") and dtype == cell.compute_dtype:
-        return cell.unroll(
-            inputs, initial_state, mask=mask, reverse=reverse, training=training
-        )
-    arguments = {}
-    if "training" in inspect.signature(cell.call).parameters:
-        arguments["training"] = training
-    if hasattr(cell, "dropout_masks"):
-        arguments["masks"] = cell.dropout_masks(
-            ops.shape(inputs)[0], inputs.shape[-1], training
-        )
-
-    def step(inputs_t, state):
-        output, new_state = cell(inputs_t, state, **arguments)
-        return output, keras.tree.pack_sequence_as(
-            state, keras.tree.flatten(new_state)
-        )
-
-    return unroll(step, inputs, initial_state, mask=mask, reverse=reverse)

@@ -6,9 +6,10 @@ import keras
 from keras import ops
 
 from zoo.layers.attached_mask import attached_mask
-from zoo.layers.recurrent_cell import check_cell
+from zoo.layers.inner_cell import cast_floats
+from zoo.layers.inner_cell import check_cell
+from zoo.layers.inner_cell import unroll_cell
 from zoo.layers.recurrent_cell import check_flags
-from zoo.layers.recurrent_cell import unroll_cell
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -153,7 +154,8 @@ class RNN(keras.layers.Layer):
             outputs = self._last_outputs(outputs, state, mask)
         else:
             outputs = self._in_order_taken(outputs)
-        outputs = keras.tree.map_structure(self._cast_output, outputs)
+        # the layer's dtype need not be the cell's
+        outputs = cast_floats(outputs, self.compute_dtype)
         if self.return_state:
             return (outputs, *keras.tree.flatten(state))
         return outputs
@@ -193,14 +195,6 @@ class RNN(keras.layers.Layer):
                 for x, like in zip(given, expected, strict=True)
             ],
         )
-
-    def _cast_output(self, x):
-        """To the layer's dtype, which need not be the cell's."""
-        if keras.backend.is_float_dtype(
-            keras.backend.standardize_dtype(x.dtype)
-        ):
-            return ops.cast(x, self.compute_dtype)
-        return x
 
     def _last_outputs(self, outputs, state, mask):
         if self.output_is_state:

@@ -2,7 +2,8 @@
 
 import keras
 
-from zoo.layers.recurrent_cell import unroll_cell
+from zoo.layers.inner_cell import call_cell
+from zoo.layers.inner_cell import unroll_cell
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -82,8 +83,7 @@ class StackedRNNCells(keras.layers.Layer):
         new_states = []
         masks = masks or [None] * len(self.cells)
         for cell, state, mask in zip(self.cells, states, masks, strict=True):
-            arguments = {} if mask is None else {"masks": mask}
-            inputs, state = cell(inputs, state, training=training, **arguments)
+            inputs, state = call_cell(cell, inputs, state, training, mask)
             new_states.append(state)
         return inputs, new_states
 

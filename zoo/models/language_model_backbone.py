@@ -8,10 +8,10 @@ from zoo.layers import LSTM
 from zoo.layers import ActivationRegularization
 from zoo.layers import BiasedEmbedding
 from zoo.layers import MogrifierLSTM
+from zoo.layers.inner_cell import unroll_cell
 from zoo.layers.mogrifier_lstm_cell import check_rank
 from zoo.layers.mogrifier_lstm_cell import check_rounds
 from zoo.layers.recurrent_cell import check_units
-from zoo.layers.recurrent_cell import unroll_cell
 
 
 @keras.saving.register_keras_serializable(package="zoo")
