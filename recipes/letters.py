@@ -23,6 +23,7 @@ from recipes import command_line
 from recipes.command_line import field
 from recipes.report import Figure
 from recipes.report import write_report
+from zoo.data.untuned import untuned
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 LONGEST = 7
@@ -213,7 +214,8 @@ def batches(config, tokenizer, words):
     inputs = tf.concat([starts, target], 1).to_tensor(shape=(None, LONGEST + 1))
     weights = tf.cast(labels != 0, tf.float32)
     data = ((source, inputs), labels, weights)
-    return tf.data.Dataset.from_tensor_slices(data).batch(config.batch_size)
+    data = tf.data.Dataset.from_tensor_slices(data)
+    return untuned(data.batch(config.batch_size))
 
 
 def train_model(config, model, train, valid, folder):

@@ -91,7 +91,6 @@ PRESETS = {
         tokens="subword",
         vocabulary_size=6_000,
         lexical=True,
-        embedding_dropout=0.4,
         dropout=0.4,
         word_dropout=0.1,
         recurrent_dropout=0.2,

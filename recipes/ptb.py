@@ -4,7 +4,7 @@
 
 is chapter 9.2 of the book: two LSTM layers of 300 units, softmax tied to the
 embeddings, five epochs of plain gradient descent; half an hour on one core.
-Preset best takes three hours on two. The presets small, medium and large are
+Preset best takes hours. The presets small, medium and large are
 those of Zaremba, Sutskever & Vinyals, "Recurrent Neural Network
 Regularization" (2014), awd that of Merity, Keskar & Socher (2018), mogrifier
 that of Melis, Kocisky & Blunsom (2020) in its size; large, awd and mogrifier
@@ -241,6 +241,14 @@ def build_backbone(config, tokenizer):
     )
 
 
+def build_model(config, tokenizer):
+    """The network and what it reads with."""
+    return zoo.models.LanguageModel(
+        build_backbone(config, tokenizer),
+        zoo.models.LanguageModelPreprocessor(tokenizer),
+    )
+
+
 def train_model(config, model, ids, folder):
     """Fits the model; the best epoch's weights go to best.weights.h5."""
     data = zoo.data.contiguous_batches(
@@ -327,10 +335,7 @@ def main(config):
     keras.utils.set_random_seed(config.seed)
     tokenizer, ids = load_data(config)
     print("tokens in train, valid and test:", *(f"{len(x):,}" for x in ids))
-    model = zoo.models.LanguageModel(
-        build_backbone(config, tokenizer),
-        zoo.models.LanguageModelPreprocessor(tokenizer),
-    )
+    model = build_model(config, tokenizer)
     if config.train_first:
         train_model(config, model, ids, folder)
     model = language_model.best_model(model, folder, config.seed)

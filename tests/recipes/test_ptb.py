@@ -8,7 +8,6 @@ import keras
 import keras_hub
 import pytest
 
-import zoo
 from recipes import language_model
 from recipes import ptb
 from zoo.data import DataError
@@ -44,10 +43,7 @@ def train(config):
     folder = pathlib.Path(config.folder)
     keras.utils.set_random_seed(config.seed)
     tokenizer, ids = ptb.load_data(config)
-    model = zoo.models.LanguageModel(
-        ptb.build_backbone(config, tokenizer),
-        zoo.models.LanguageModelPreprocessor(tokenizer),
-    )
+    model = ptb.build_model(config, tokenizer)
     ptb.train_model(config, model, ids, folder)
     model.load_weights(folder / "best.weights.h5")
     return model, ids

@@ -73,8 +73,11 @@ def pack_state(state, structure):
     """
     given = keras.tree.flatten(state)
     expected = keras.tree.flatten(structure)
-    given_widths = [x.shape[-1] for x in given]
-    expected_widths = [x.shape[-1] for x in expected]
+    # of a number for each row there is none
+    given_widths, expected_widths = (
+        [x.shape[-1] if len(x.shape) > 1 else None for x in tensors]
+        for tensors in (given, expected)
+    )
     if given_widths != expected_widths:
         raise ValueError(
             "Expected a state with tensors of widths "

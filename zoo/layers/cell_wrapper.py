@@ -3,9 +3,10 @@
 import keras
 from keras import ops
 
-from zoo.layers.attention_cell_state import output_part
 from zoo.layers.inner_cell import call_cell
 from zoo.layers.inner_cell import check_cell
+from zoo.layers.inner_cell import masks_of
+from zoo.layers.inner_cell import output_size_of
 from zoo.layers.inner_cell import unroll_cell
 from zoo.ops.attention import zero_padding
 from zoo.ops.recurrent import check_sequences
@@ -40,8 +41,7 @@ class CellWrapper(keras.layers.Layer):
     @property
     def output_size(self):
         """Width of the output, and of the inputs."""
-        size = getattr(self.cell, "output_size", None)
-        return output_part(self.state_size) if size is None else size
+        return output_size_of(self.cell)
 
     def build(self, input_shape):
         if input_shape[-1] != self.output_size:
@@ -61,8 +61,7 @@ class CellWrapper(keras.layers.Layer):
 
     def dropout_masks(self, batch_size, features, training=False):
         """The cell's dropout masks of one sequence; `None` if it has none."""
-        draw = getattr(self.cell, "dropout_masks", lambda *_: None)
-        return draw(batch_size, features, training)
+        return masks_of(self.cell, batch_size, features, training)
 
     def call(self, inputs, states, training=False, masks=None):
         outputs, states = call_cell(self.cell, inputs, states, training, masks)

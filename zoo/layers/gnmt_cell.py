@@ -9,11 +9,11 @@ from zoo.layers.attention_cell_state import output_part
 from zoo.layers.attention_mechanism import check_known_depth
 from zoo.layers.inner_cell import call_cell
 from zoo.layers.inner_cell import check_cell
+from zoo.layers.inner_cell import masks_of
+from zoo.layers.inner_cell import output_size_of
 from zoo.layers.inner_cell import unroll_cell
 from zoo.layers.reading_cell import ReadingCell
 from zoo.layers.reading_cell import build_cell
-from zoo.layers.reading_cell import masks_of
-from zoo.layers.reading_cell import output_size_of
 from zoo.layers.recurrent_cell import check_positive_integer
 from zoo.ops.recurrent import unroll
 

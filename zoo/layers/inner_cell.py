@@ -1,10 +1,13 @@
 """Any cell, of the zoo or of Keras, within a layer that runs it."""
 
+import functools
 import inspect
 
 import keras
 from keras import ops
 
+from zoo.layers.attention_cell_state import output_part
+from zoo.layers.attention_cell_state import pack_state
 from zoo.ops.recurrent import unroll
 
 
@@ -41,18 +44,16 @@ def call_cell(cell, inputs, state, training=False, masks=None):
     Returns:
         Tuple of the output, its real numbers in the dtype of the inputs, and
         the new state, in the structure and the dtypes of `state`.
+
+    Raises:
+        ValueError: If the cell returns a state of other widths.
     """
     arguments = {} if masks is None else {"masks": masks}
-    if "training" in inspect.signature(cell.call).parameters:
+    if _takes_training(type(cell)):
         arguments["training"] = training
     output, new_state = cell(inputs, state, **arguments)
     output = cast_floats(output, _dtype_of(inputs))
-    given = keras.tree.flatten(state)
-    new_state = [
-        ops.cast(x, like.dtype)
-        for x, like in zip(keras.tree.flatten(new_state), given, strict=True)
-    ]
-    return output, keras.tree.pack_sequence_as(state, new_state)
+    return output, pack_state(new_state, state)
 
 
 def unroll_cell(
@@ -78,7 +79,7 @@ def unroll_cell(
             inputs, initial_state, mask=mask, reverse=reverse, training=training
         )
     masks = None
-    if hasattr(cell, "dropout_masks"):
+    if hasattr(cell, "dropout_masks"):  # others may read a nest of inputs
         masks = cell.dropout_masks(
             ops.shape(inputs)[0], inputs.shape[-1], training
         )
@@ -89,6 +90,19 @@ def unroll_cell(
     return unroll(step, inputs, initial_state, mask=mask, reverse=reverse)
 
 
+def output_size_of(cell):
+    """Width of a cell's output."""
+    size = getattr(cell, "output_size", None)
+    return output_part(cell.state_size) if size is None else size
+
+
+def masks_of(cell, batch_size, features, training):
+    """A cell's dropout masks of one sequence; `None` if it has no such."""
+    if not hasattr(cell, "dropout_masks"):
+        return None
+    return cell.dropout_masks(batch_size, features, training)
+
+
 def cast_floats(nest, dtype):
     """A nest of tensors, those of real numbers in `dtype`."""
 
@@ -97,6 +111,11 @@ def cast_floats(nest, dtype):
         return ops.cast(x, dtype) if keras.backend.is_float_dtype(given) else x
 
     return keras.tree.map_structure(cast, nest)
+
+
+@functools.cache
+def _takes_training(kind):
+    return "training" in inspect.signature(kind.call).parameters
 
 
 def _dtype_of(inputs):

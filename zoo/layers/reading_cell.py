@@ -4,7 +4,6 @@ import keras
 from keras import ops
 
 from zoo.layers.attention_cell_state import AttentionCellState
-from zoo.layers.attention_cell_state import output_part
 from zoo.layers.attention_cell_state import pack_state
 from zoo.layers.inner_cell import cast_floats
 from zoo.layers.memory_reader import MemoryReader
@@ -51,8 +50,8 @@ class ReadingCell(keras.layers.Layer):
         contexts, alignments, state = self.reader.read(
             query, memory, keys, mask, state, training
         )
-        contexts, alignments = keras.tree.map_structure(
-            lambda x: ops.cast(x, self.compute_dtype), (contexts, alignments)
+        contexts, alignments = cast_floats(
+            (contexts, alignments), self.compute_dtype
         )
         return contexts, alignments, state
 
@@ -74,7 +73,6 @@ class ReadingCell(keras.layers.Layer):
             ValueError: If the cell is not built, or `initial_cell_state` does
                 not fit the inner cell.
         """
-        # a call casts to the cell's dtype whatever state it is given
         # a call casts to the cell's dtype whatever state it is given
         cell_state = cast_floats(
             self.initial_cell_state(batch_size), self.compute_dtype
@@ -160,24 +158,11 @@ class ReadingCell(keras.layers.Layer):
         return cls(**deserialize_all(config, custom_objects))
 
 
-def output_size_of(cell):
-    """Width of a cell's output."""
-    size = getattr(cell, "output_size", None)
-    return output_part(cell.state_size) if size is None else size
-
-
 def build_cell(cell, features):
     """Builds a cell for inputs of some width, unless it is built."""
     if not cell.built:
         cell.build((None, features))
         cell.built = True
-
-
-def masks_of(cell, batch_size, features, training):
-    """A cell's dropout masks of one sequence; `None` if it has no such."""
-    if not hasattr(cell, "dropout_masks"):
-        return None
-    return cell.dropout_masks(batch_size, features, training)
 
 
 def serialize_callable(name, value):

@@ -3,6 +3,7 @@
 import keras
 
 from zoo.layers.inner_cell import call_cell
+from zoo.layers.inner_cell import masks_of
 from zoo.layers.inner_cell import unroll_cell
 
 
@@ -91,8 +92,7 @@ class StackedRNNCells(keras.layers.Layer):
         """The dropout masks of one sequence, one entry a cell."""
         masks = []
         for cell in self.cells:
-            draw = getattr(cell, "dropout_masks", lambda *_: None)
-            masks.append(draw(batch_size, features, training))
+            masks.append(masks_of(cell, batch_size, features, training))
             features = cell.output_size
         return masks
 

@@ -8,6 +8,7 @@ from keras import ops
 
 from zoo.data.contiguous import cut
 from zoo.data.translate_batches import as_bytes
+from zoo.data.untuned import untuned
 from zoo.decoding import sample
 from zoo.models.generation import KeepsSampler
 from zoo.models.generation import sample_tokens
@@ -144,7 +145,7 @@ class LanguageModel(KeepsSampler, keras_hub.models.CausalLM):
         """
         if not isinstance(x, tf.data.Dataset) and shuffle:
             texts = tf.data.Dataset.from_tensor_slices(x)
-            x = texts.shuffle(len(texts)).batch(batch_size or 32)
+            x = untuned(texts.shuffle(len(texts)).batch(batch_size or 32))
             batch_size = None
         return super().fit(x, y, batch_size=batch_size, shuffle=False, **kwargs)
 

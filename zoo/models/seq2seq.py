@@ -8,6 +8,7 @@ from keras import ops
 
 from zoo.data.translate_batches import as_bytes
 from zoo.data.translate_batches import translate_batches
+from zoo.data.untuned import untuned
 from zoo.decoding import beam_search
 from zoo.decoding import greedy_search
 from zoo.models.from_language_model import StartsFromLanguageModel
@@ -142,7 +143,7 @@ class Seq2Seq(
             pairs = tf.data.Dataset.from_tensor_slices(
                 split_pair(x, y) if self.preprocessor else (x, y)
             )
-            x = pairs.shuffle(len(pairs)).batch(batch_size or 32)
+            x = untuned(pairs.shuffle(len(pairs)).batch(batch_size or 32))
             y = batch_size = None
         return super().fit(x, y, batch_size=batch_size, shuffle=False, **kwargs)
 

@@ -70,7 +70,6 @@ class Resume(keras.callbacks.Callback):
         self.settings = json.loads(json.dumps(settings))
         self.callbacks = list(callbacks)
         self.first_epoch, self.seconds = 0, 0.0
-        self.started = time.time()
         if self.path.exists():
             with np.load(self.path) as arrays:
                 kept = json.loads(str(arrays["facts"]))
