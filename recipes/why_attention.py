@@ -203,10 +203,13 @@ def change_of_context(model, sources):
     mean_t |c_t - c_{t-1}| / mean_t |c_t|
     ```
 
-    A model without attention has one context for all steps: exactly zero.
+    Args:
+        model: A `zoo.models.Seq2Seq` with attention.
+        sources: Sentences to translate.
+
+    Returns:
+        A number.
     """
-    if model.backbone.attention is None:
-        return 0.0
     moved, norms = [], []
     for source, found in zip(
         sources, model.translate(sources, return_alignments=True), strict=True
@@ -291,7 +294,9 @@ def main(config):
             Figure(f"**{name}: BLEU**", f"{bleu:.2f} ± {spread:.2f}"),
             Figure(
                 f"{name}: change of the context in a step",
-                f"{change_of_context(model, sources[:200]):.3f}",
+                "none: it has one for all steps"
+                if model.backbone.attention is None
+                else f"{change_of_context(model, sources[:200]):.3f}",
             ),
         ]
         zoo.export(model, folder / "model" / name / "1")

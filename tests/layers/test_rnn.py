@@ -517,7 +517,9 @@ def test_cell_may_compute_in_another_dtype_than_its_layer(make, outer, inner):
     given, expected = ours(X), theirs(X)
     for x in (given, expected):
         assert dtype_of(x) == outer.removeprefix("mixed_")
-    assert_close(numpy_of(given), numpy_of(expected))
+    # XLA (JAX) leaves out roundings to bfloat16 that are cast back at once
+    tolerance = 1e-2 if inner == "mixed_bfloat16" else 1e-6
+    assert_close(numpy_of(given), numpy_of(expected), tolerance)
     assert np.all(np.isfinite(numpy_of(ours(X, training=True))))
 
 
