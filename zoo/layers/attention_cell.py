@@ -331,7 +331,6 @@ class AttentionCell(ReadingCell):
                 call_by_rows(layer, ops.concatenate([h, context], -1))
                 for context, layer in zip(contexts, layers, strict=True)
             ]
-            attentions = [ops.cast(x, self.compute_dtype) for x in attentions]
         if self.attention_units is not None:
             weights = (
                 self.reader.each("attention_kernel", self.attention_kernel),
@@ -341,6 +340,9 @@ class AttentionCell(ReadingCell):
                 self._attention(ops.concatenate([h, context], -1), *weight)
                 for context, *weight in zip(contexts, *weights, strict=True)
             ]
+        # a layer may have another dtype, and so has, in a functional model on
+        # PyTorch, a product with a weight
+        attentions = [ops.cast(x, self.compute_dtype) for x in attentions]
         attention = ops.concatenate(attentions, axis=-1)
         return (h if self.output_kind == "cell" else attention), attention
 
