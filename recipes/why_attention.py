@@ -296,7 +296,7 @@ def main(config):
                 f"{name}: change of the context in a step",
                 "none: it has one for all steps"
                 if model.backbone.attention is None
-                else f"{change_of_context(model, sources[:200]):.3f}",
+                else f"{change_of_context(model, sources[:200]):.3g}",
             ),
         ]
         zoo.export(model, folder / "model" / name / "1")
