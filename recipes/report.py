@@ -114,7 +114,15 @@ def processor():
 
 
 def command(module):
-    """The command line of this run, without the flag to evaluate only."""
+    """The command line of this run, without the flag to evaluate only.
+
+    Args:
+        module: The recipe's module. If another recipe was started, which uses
+            this one, the command is the other's.
+    """
+    started = getattr(sys.modules["__main__"], "__spec__", None)
+    if started is not None and started.name.startswith("recipes."):
+        module = started.name
     arguments = [x for x in sys.argv[1:] if x != "--no-train_first"]
     return shlex.join(["python", "-m", module, *arguments])
 
