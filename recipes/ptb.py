@@ -4,7 +4,7 @@
 
 is chapter 9.2 of the book: two LSTM layers of 300 units, softmax tied to the
 embeddings, five epochs of plain gradient descent; half an hour on one core.
-Preset best takes hours. The presets small, medium and large are
+Preset best takes two hours. The presets small, medium and large are
 those of Zaremba, Sutskever & Vinyals, "Recurrent Neural Network
 Regularization" (2014), awd that of Merity, Keskar & Socher (2018), mogrifier
 that of Melis, Kocisky & Blunsom (2020) in its size; large, awd and mogrifier
