@@ -224,5 +224,6 @@ def render(config, figures, training, samples, parts, hypotheses, costs):
         sources, references = parts["test"]
         lines += [f"- {sources[i]}", f"  - {references[i]}"]
         lines += [f"  - {hypotheses[i]}"]
-    lines += ["", "Alignments are drawn in `plots/`.", ""]
-    return "\n".join(lines)
+    if config.attention not in ("none", "context"):
+        lines += ["", "Alignments are drawn in `plots/`."]
+    return "\n".join([*lines, ""])

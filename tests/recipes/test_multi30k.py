@@ -49,6 +49,8 @@ def test_a_model_learns_and_stands_beside_the_reference(run):
     report = (folder / "report.md").read_text(encoding="utf-8")
     assert "| 20.61 | github.com/bentrevett/pytorch-seq2seq, note" in report
     assert "case:lc" in report
+    report = (folder / "context" / "report.md").read_text(encoding="utf-8")
+    assert "Alignments" not in report
     model = tf.saved_model.load(str(folder / "context" / "model" / "1"))
     found = model.signatures["greedy"](text=tf.constant(["ein mann", ""]))
     assert found["text"].shape == (2,)

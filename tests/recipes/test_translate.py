@@ -112,6 +112,7 @@ def test_a_run_leaves_everything_behind(run):
     report = (folder / "report.md").read_text(encoding="utf-8")
     for name, value in figures.items():
         assert f"- {name}: {value}" in report
+    assert "Alignments are drawn in `plots/`." in report
     assert figures["BLEU signature"].startswith("nrefs:1|case:mixed")
 
 
