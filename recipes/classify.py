@@ -26,6 +26,7 @@ import tensorflow as tf
 import zoo
 from recipes import command_line
 from recipes.command_line import field
+from recipes.fit import fit
 from recipes.report import Figure
 from recipes.report import write_report
 from zoo.data.cmn_eng import read_split
@@ -152,21 +153,15 @@ def train_model(config, model, train, test, rate=1e-3, folder=None):
     model.compile(
         keras.optimizers.Adam(rate), "binary_crossentropy", metrics=["accuracy"]
     )
-    logs = [keras.callbacks.TerminateOnNaN()]
-    if folder is not None:
-        logs += [
-            keras.callbacks.CSVLogger(folder / "history.csv"),
-            keras.callbacks.TensorBoard(folder / "logs", write_graph=False),
-        ]
-    history = model.fit(
+    history = fit(
+        model,
         *train,
         validation_data=test,
         batch_size=config.batch_size,
         epochs=config.epochs,
-        callbacks=logs,
-        verbose=2,
+        folder=folder,
     )
-    return history.history["val_accuracy"]
+    return history["val_accuracy"]
 
 
 def make_classifier(model, tokenizer, longest):

@@ -9,6 +9,7 @@ import keras_hub
 
 import zoo
 from recipes.going_on import going_on
+from recipes.logs import logs
 from recipes.report import write_training_facts
 
 
@@ -92,11 +93,7 @@ def train(config, model, data, epochs, folder):
                 *averages,
                 epochs,
                 resume,
-                keras.callbacks.CSVLogger(
-                    folder / "history.csv", append=resume.first_epoch > 0
-                ),
-                keras.callbacks.TensorBoard(folder / "logs", write_graph=False),
-                keras.callbacks.TerminateOnNaN(),
+                *logs(folder, append=resume.first_epoch > 0),
             ],
             verbose=1 if sys.stdout.isatty() else 2,
         )

@@ -21,6 +21,7 @@ from keras import ops
 import zoo
 from recipes import command_line
 from recipes.command_line import field
+from recipes.fit import fit
 from recipes.report import Figure
 from recipes.report import write_report
 from zoo.data.untuned import untuned
@@ -225,19 +226,16 @@ def train_model(config, model, train, valid, folder):
         zoo.training.TokenCrossentropy(),
         jit_compile=False,
     )
-    history = model.fit(
+    history = fit(
+        model,
         train.cache().prefetch(2),
         validation_data=valid.cache(),
         epochs=config.epochs,
         shuffle=False,  # nor did the article
-        callbacks=[
-            keras.callbacks.CSVLogger(folder / "history.csv"),
-            keras.callbacks.TensorBoard(folder / "logs", write_graph=False),
-            keras.callbacks.TerminateOnNaN(),
-        ],
+        folder=folder,
         verbose=1 if sys.stdout.isatty() else 2,
     )
-    return history.history["loss"][-1], history.history["val_loss"][-1]
+    return history["loss"][-1], history["val_loss"][-1]
 
 
 def exact(sorter, words):

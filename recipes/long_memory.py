@@ -23,6 +23,7 @@ from matplotlib.figure import Figure as Picture
 import zoo
 from recipes import command_line
 from recipes.command_line import field
+from recipes.fit import fit
 from recipes.report import Figure
 from recipes.report import write_report
 from zoo.data.untuned import untuned
@@ -118,7 +119,7 @@ def build_model(config, cell):
 
 
 def train_model(config, model, folder):
-    """Fits the model; returns the loss after each tenth of the training."""
+    """Fits the model; returns the loss after each epoch."""
 
     def batches():
         rng = np.random.default_rng(config.seed)
@@ -145,21 +146,15 @@ def train_model(config, model, folder):
         jit_compile=False,
     )
     epochs = min(20, config.steps)
-    history = model.fit(
+    history = fit(
+        model,
         untuned(data.prefetch(tf.data.AUTOTUNE)),
         epochs=epochs,
         steps_per_epoch=config.steps // epochs,
         shuffle=False,
-        callbacks=[
-            keras.callbacks.CSVLogger(folder / f"history_{model.name}.csv"),
-            keras.callbacks.TensorBoard(
-                folder / "logs" / model.name, write_graph=False
-            ),
-            keras.callbacks.TerminateOnNaN(),
-        ],
-        verbose=2,
+        folder=folder,
     )
-    return history.history["loss"]
+    return history["loss"]
 
 
 def last_state_gradients(model, x):
@@ -199,7 +194,7 @@ def main(config):
         keras.utils.set_random_seed(config.seed)
         model = build_model(config, cell)
         norms["before"][cell] = last_state_gradients(model, x[:64])
-        losses[cell] = train_model(config, model, folder)
+        losses[cell] = train_model(config, model, folder / cell)
         norms["after"][cell] = last_state_gradients(model, x[:64])
         test = model.evaluate(x, y, verbose=0)
         figures.append(

@@ -24,6 +24,7 @@ from matplotlib.figure import Figure as Picture
 import zoo
 from recipes import command_line
 from recipes.command_line import field
+from recipes.fit import fit
 from recipes.report import Figure
 from recipes.report import write_report
 from zoo.data.untuned import untuned
@@ -146,19 +147,15 @@ def train_model(config, model, train, folder):
         .prefetch(tf.data.AUTOTUNE)
     )
     epochs = min(10, config.steps)
-    history = model.fit(
+    history = fit(
+        model,
         data,
         epochs=epochs,
         steps_per_epoch=config.steps // epochs,
         shuffle=False,  # the dataset is shuffled
-        callbacks=[
-            keras.callbacks.CSVLogger(folder / "history.csv"),
-            keras.callbacks.TensorBoard(folder / "logs", write_graph=False),
-            keras.callbacks.TerminateOnNaN(),
-        ],
-        verbose=2,
+        folder=folder,
     )
-    return [x * unit**2 for x in history.history["loss"]]
+    return [x * unit**2 for x in history["loss"]]
 
 
 def rmse(outputs, targets):

@@ -36,6 +36,7 @@ import zoo
 from recipes import command_line
 from recipes import translate_report
 from recipes.going_on import going_on
+from recipes.logs import logs
 from recipes.report import write_training_facts
 from recipes.translate_presets import PRESETS
 from recipes.translate_presets import Config
@@ -189,14 +190,7 @@ def train(config, model, parts, folder):
     )
     steps = data.steps_per_epoch
     compile_model(config, model, steps)
-    callbacks = [
-        best,
-        keras.callbacks.CSVLogger(
-            folder / "history.csv", append=resume.first_epoch > 0
-        ),
-        keras.callbacks.TensorBoard(folder / "logs", write_graph=False),
-        keras.callbacks.TerminateOnNaN(),
-    ]
+    callbacks = [best, *logs(folder, append=resume.first_epoch > 0)]
     if config.ema:
         callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     try:

@@ -25,6 +25,7 @@ from matplotlib.figure import Figure as Picture
 import zoo
 from recipes import command_line
 from recipes.command_line import field
+from recipes.fit import fit
 from recipes.report import Figure
 from recipes.report import write_report
 from zoo.plots.figure_file import save_figure
@@ -118,18 +119,14 @@ def train_model(config, model, train, folder):
         "mean_squared_error",
         jit_compile=False,
     )
-    history = model.fit(
+    history = fit(
+        model,
         *train,
         batch_size=config.batch_size,
         epochs=config.epochs,
-        callbacks=[
-            keras.callbacks.CSVLogger(folder / "history.csv"),
-            keras.callbacks.TensorBoard(folder / "logs", write_graph=False),
-            keras.callbacks.TerminateOnNaN(),
-        ],
-        verbose=2,
+        folder=folder,
     )
-    return history.history["loss"]
+    return history["loss"]
 
 
 def rmse(outputs, targets):

@@ -59,7 +59,7 @@ def test_a_run_learns_and_leaves_its_files(tmp_path):
     folder = tmp_path / config.name
     for file in (
         "report.md",
-        "history_GRU.csv",
+        "GRU/history.csv",
         "plots/gradients_before.png",
         "plots/gradients_after.png",
         "plots/losses.png",
