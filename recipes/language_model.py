@@ -62,7 +62,7 @@ class Epochs(keras.callbacks.Callback):
         if perplexity < self.best:
             self.best = perplexity
             partial = self.path.with_name(f"partial.{self.path.name}")
-            self.model.save_weights(partial)
+            self.model.backbone.save_weights(partial)
             partial.replace(self.path)
         return perplexity
 
@@ -118,7 +118,7 @@ def best_model(model, folder, seed):
     checkpoint = folder / "best.weights.h5"
     if not checkpoint.exists():
         sys.exit(f"No epoch was finished: {checkpoint} is missing.")
-    model.load_weights(checkpoint)
+    model.backbone.load_weights(checkpoint)
     model = model.without_carry()
     model.compile(sampler=keras_hub.samplers.TopKSampler(k=10, seed=seed))
     preset = folder / "model" / "preset"

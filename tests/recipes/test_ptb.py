@@ -45,7 +45,7 @@ def train(config):
     tokenizer, ids = ptb.load_data(config)
     model = ptb.build_model(config, tokenizer)
     ptb.train_model(config, model, ids, folder)
-    model.load_weights(folder / "best.weights.h5")
+    model.backbone.load_weights(folder / "best.weights.h5")
     return model, ids
 
 
@@ -68,6 +68,14 @@ def test_a_run_leaves_its_files(run):
     model.compile(sampler="greedy")
     text = model.generate("three four", max_length=9)
     assert text.startswith("three four five six seven")
+
+
+def test_a_run_is_evaluated_again_without_training(files, tmp_path):
+    config = smoke(files, tmp_path, optimizer="adam", learning_rate=1e-2)
+    figures = ptb.main(config)
+    # nor with a warning of an optimizer whose variables do not fit
+    again = dataclasses.replace(config, train_first=False)
+    assert ptb.main(again) == figures
 
 
 def test_learning_rates_are_those_of_zaremba():
