@@ -309,9 +309,14 @@ def dynamic_figures(config, model, ids):
     squares = zoo.training.mean_squared_gradients(model, ids[0])
 
     def perplexity(text, rate):
-        return zoo.training.dynamic_perplexity(
+        found = zoo.training.dynamic_perplexity(
             model, text, rate, config.dynamic_decay, squares
         )
+        print(
+            f"Learning from {len(text):,} tokens as it reads them, rate "
+            f"{rate:g}: perplexity {found:.2f}"
+        )
+        return found
 
     # a part of valid is enough to choose by
     rates = {
